@@ -1,0 +1,5 @@
+/* Include last: names that have no place in this program. */
+#pragma once
+
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll atof gets
+#pragma GCC poison gmtime localtime ctime asctime rand srand random_r drand48 tmpnam mktemp alloca

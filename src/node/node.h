@@ -1,0 +1,29 @@
+/* A node: one folder with its store, its accounts, its settings, opened as one.
+ *
+ *     folder/entente.yaml  settings       folder/index.mdb      log and indexes (LMDB)
+ *     folder/directory     addition records       folder/segments/NNNNNN  object texts
+ *     folder/tls/          certificate and key that the node made for itself
+ *     folder/serve.lock    held by the one server
+ */
+#pragma once
+
+#include "account/account.h"
+#include "base/config.h"
+#include "store/store.h"
+
+struct node {
+    struct config config;
+    struct store *store;       /* owned */
+    struct accounts *accounts; /* owned */
+    char folder[4096];
+};
+
+MUST_USE result node_create(const char *folder, struct node *out, struct diag *diag);
+MUST_USE result node_open(const char *folder, bool read_only, struct node *out, struct diag *diag);
+void node_close(struct node *node);
+
+/* Derive every table again from the log, in one transaction; before and after are the state hashes. */
+MUST_USE result node_rebuild(struct node *node, struct hash256 *before, struct hash256 *after, struct diag *diag);
+
+/* Be the one server of the folder.  ERR_CONFLICT names the process that is. */
+MUST_USE result node_lock_serve(struct node *node, int *lock, struct diag *diag);

@@ -1,0 +1,30 @@
+/* TAXII 2.1, the server's side: a request becomes a response, purely.
+ *
+ * Opens no socket and reads no clock but through the node it is given.
+ */
+#pragma once
+
+#include "account/account.h"
+#include "net/http.h"
+#include "store/store.h"
+
+struct taxii;
+
+struct taxii_options {
+    struct store *store;
+    struct accounts *accounts;
+    const struct config *config;
+    const struct world *world;
+};
+
+MUST_USE result taxii_new(const struct taxii_options *options, struct taxii **out, struct diag *diag);
+void taxii_free(struct taxii **taxii); /* waits for POSTs that are still being taken in */
+
+/* New settings, from now on (SIGHUP).  Borrowed until the next call. */
+void taxii_configure(struct taxii *taxii, const struct config *config);
+
+/* For http_server_options: the checks that need no body, the request, the server's own refusals. */
+bool taxii_begin(void *taxii, const struct http_request *request, size_t body_bytes_announced,
+                 size_t *body_bytes_max, struct http_response *early);
+void taxii_handle(void *taxii, const struct http_request *request, struct http_response *response);
+void taxii_refuse(void *taxii, int status, const struct http_request *request_or_null, struct http_response *response);
