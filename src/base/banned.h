@@ -2,4 +2,4 @@
 #pragma once
 
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll atof gets
-#pragma GCC poison gmtime localtime ctime asctime rand srand random_r drand48 tmpnam mktemp alloca
+#pragma GCC poison gmtime localtime ctime asctime rand srand random_r drand48 tmpnam mktemp

@@ -18,7 +18,8 @@ struct hash256 {
 };
 
 struct hash256 sha256(slice bytes);
-void sha1(slice bytes, uint8_t out[SHA1_BYTES]);
+/* Of two pieces, one behind the other: what UUIDv5 needs, and nothing else here does. */
+void sha1_pair(slice first, slice second, uint8_t out[SHA1_BYTES]);
 
 /* In pieces. */
 struct sha256_state {

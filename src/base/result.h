@@ -72,7 +72,8 @@ struct diag {
 MUST_USE result diag_fail(struct diag *diag, enum err code, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-/* As diag_fail, with ": " and the words of errno `number` behind the text. */
+/* As diag_fail, with ": " and the words of errno `number` behind the text; the code follows from
+ * the number (no such file: ERR_MISSING, no right: ERR_DENIED, exists: ERR_CONFLICT, else ERR_IO). */
 MUST_USE result diag_errno(struct diag *diag, int number, const char *format, ...)
     PRINTF_LIKE(3, 4);
 

@@ -100,3 +100,6 @@ static inline bool size_mul(size_t a, size_t b, size_t *out)
 
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool utf8_valid(slice s);
+
+/* Bytes of the well-formed UTF-8 sequence at the front; 0 when there is none. */
+size_t utf8_step(slice s);

@@ -1,0 +1,158 @@
+#include "base/encode.h"
+
+#include "base/banned.h"
+
+static const char hex_digits[] = "0123456789abcdef";
+
+void hex_encode(slice bytes, char *out)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char byte = (unsigned char)bytes.at[i];
+
+        out[2 * i] = hex_digits[byte >> 4];
+        out[2 * i + 1] = hex_digits[byte & 15];
+    }
+}
+
+static int hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    if (digit >= 'A' && digit <= 'F')
+        return digit - 'A' + 10;
+    return -1;
+}
+
+bool hex_decode(slice text, uint8_t *out, size_t out_bytes)
+{
+    if (text.len % 2 != 0 || text.len / 2 != out_bytes)
+        return false;
+    for (size_t i = 0; i < out_bytes; i++) {
+        int high = hex_value(text.at[2 * i]), low = hex_value(text.at[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64url_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static void base64_put(struct buf *out, slice bytes, const char *digits, bool is_padded)
+{
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        slice group = slice_head(slice_from(bytes, i), 3);
+        uint32_t bits = 0;
+
+        for (size_t k = 0; k < 3; k++)
+            bits = bits << 8 | (k < group.len ? (unsigned char)group.at[k] : 0);
+        for (size_t k = 0; k < 4; k++) {
+            if (k <= group.len)
+                buf_byte(out, digits[bits >> (18 - 6 * k) & 63]);
+            else if (is_padded)
+                buf_byte(out, '=');
+        }
+    }
+}
+
+void base64_encode(struct buf *out, slice bytes)
+{
+    base64_put(out, bytes, base64_digits, true);
+}
+
+void base64url_encode(struct buf *out, slice bytes)
+{
+    base64_put(out, bytes, base64url_digits, false);
+}
+
+static int base64_value(char digit, const char *digits)
+{
+    if (digit >= 'A' && digit <= 'Z')
+        return digit - 'A';
+    if (digit >= 'a' && digit <= 'z')
+        return digit - 'a' + 26;
+    if (digit >= '0' && digit <= '9')
+        return digit - '0' + 52;
+    if (digit == digits[62])
+        return 62;
+    return digit == digits[63] ? 63 : -1;
+}
+
+/* text without padding.  Left-over bits must be zero, so that each value has one spelling. */
+static bool base64_take(struct buf *out, slice text, const char *digits)
+{
+    uint32_t bits = 0;
+    unsigned held = 0;
+
+    if (text.len % 4 == 1)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        int value = base64_value(text.at[i], digits);
+
+        if (value < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)value;
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            buf_byte(out, (char)(bits >> held));
+            bits &= (1u << held) - 1;
+        }
+    }
+    return bits == 0 && !out->overflowed;
+}
+
+bool base64_decode(struct buf *out, slice text)
+{
+    if (text.len % 4 != 0)
+        return false;
+    for (int padding = 0; padding < 2 && text.len > 0 && text.at[text.len - 1] == '='; padding++)
+        text.len--;
+    return base64_take(out, text, base64_digits);
+}
+
+bool base64url_decode(struct buf *out, slice text)
+{
+    return base64_take(out, text, base64url_digits);
+}
+
+bool percent_decode(struct buf *out, slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t byte;
+
+        if (text.at[i] != '%') {
+            buf_byte(out, text.at[i]);
+            continue;
+        }
+        if (!hex_decode(slice_head(slice_from(text, i + 1), 2), &byte, 1))
+            return false;
+        buf_byte(out, (char)byte);
+        i += 2;
+    }
+    return !out->overflowed;
+}
+
+static bool is_unreserved(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' || byte == '~';
+}
+
+void percent_encode(struct buf *out, slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char byte = (unsigned char)text.at[i];
+
+        if (is_unreserved(text.at[i]))
+            buf_byte(out, text.at[i]);
+        else
+            buf_printf(out, "%%%02X", byte);
+    }
+}
