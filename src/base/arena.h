@@ -26,7 +26,8 @@ struct arena {
 /* Zeroed, aligned to `align`; NULL past the budget, or when count * bytes wraps. */
 void *arena_alloc(struct arena *arena, size_t count, size_t bytes, size_t align);
 
-#define arena_new(arena, type, count) ((type *)arena_alloc(arena, count, sizeof(type), alignof(type)))
+#define arena_new(arena, type, count)                                                              \
+    ((type *)arena_alloc(arena, count, sizeof(type), alignof(type)))
 
 /* A copy that lives as long as the arena.  On failure {NULL, 0} (test overflowed). */
 slice arena_copy(struct arena *arena, slice s);

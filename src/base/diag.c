@@ -45,8 +45,7 @@ static bool is_printable(const unsigned char *at, size_t bytes)
     return true;
 }
 
-/* Copies what is printable and shows the rest as \xHH; cuts with "..." when out is full. */
-static void put_printable(char *out, size_t room, slice text)
+size_t printable(char *out, size_t room, slice text)
 {
     size_t used = 0;
 
@@ -71,9 +70,11 @@ static void put_printable(char *out, size_t room, slice text)
         used += step;
     }
     out[used] = '\0';
+    return used;
 }
 
-static void diag_write(struct diag *diag, const char *format, va_list args, const char *behind)
+static PRINTF_LIKE(2, 0) void diag_write(struct diag *diag, const char *format, va_list args,
+                                         const char *behind)
 {
     char raw[2 * DIAG_TEXT_BYTES_MAX];
     int bytes = vsnprintf(raw, sizeof(raw), format, args);
@@ -88,7 +89,7 @@ static void diag_write(struct diag *diag, const char *format, va_list args, cons
         if (used >= sizeof(raw))
             used = sizeof(raw) - 1;
     }
-    put_printable(diag->text, sizeof(diag->text), slice_of(raw, used));
+    (void)printable(diag->text, sizeof(diag->text), slice_of(raw, used));
 }
 
 result diag_fail(struct diag *diag, enum err code, const char *format, ...)

@@ -73,13 +73,13 @@ MUST_USE result diag_fail(struct diag *diag, enum err code, const char *format, 
     PRINTF_LIKE(3, 4);
 
 /* As diag_fail, with ": " and the words of errno `number` behind the text; the code follows from
- * the number (no such file: ERR_MISSING, no right: ERR_DENIED, exists: ERR_CONFLICT, else ERR_IO). */
+ * the number (no such file: ERR_MISSING, no right: ERR_DENIED, exists: ERR_CONFLICT, else ERR_IO).
+ */
 MUST_USE result diag_errno(struct diag *diag, int number, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
 /* Pass r on; when it is a failure, put "context: " in front of the words. */
-MUST_USE result diag_within(struct diag *diag, result r, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+MUST_USE result diag_within(struct diag *diag, result r, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Forget the words, to use the diag again. */
 void diag_reset(struct diag *diag);

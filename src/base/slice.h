@@ -17,7 +17,10 @@ typedef struct {
 
 /* A slice of a string literal: SLICE in expressions, S in static tables. */
 #define SLICE(literal) ((slice){"" literal, sizeof(literal) - 1})
-#define S(literal) {"" literal, sizeof(literal) - 1}
+#define S(literal)                                                                                 \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    }
 
 /* For printf: printf("%.*s", SLICE_ARG(name)). */
 #define SLICE_ARG(s) (int)(s).len, (s).at
@@ -103,3 +106,8 @@ bool utf8_valid(slice s);
 
 /* Bytes of the well-formed UTF-8 sequence at the front; 0 when there is none. */
 size_t utf8_step(slice s);
+
+/* text with what could steer a terminal (controls, directional overrides, bytes that are not
+ * UTF-8) shown as \xHH; cut with "..." when out is full.  NUL-terminated; room is at least 4.
+ * Returns the bytes before the NUL. */
+size_t printable(char *out, size_t room, slice text);

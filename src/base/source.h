@@ -9,18 +9,24 @@
 #include "base/result.h"
 #include "base/slice.h"
 
+#include <stdint.h>
+
 struct source;
 
-/* path "-" is standard input.  *out is owned: source_close. */
+/* path "-" is standard input; path is borrowed for as long as the source lives, and its name stands
+ * before the words of a failure.  *out is owned: source_close.  ERR_MISSING, ERR_DENIED,
+ * ERR_INVALID for a folder. */
 MUST_USE result source_open(const char *path, struct source **out, struct diag *diag);
-MUST_USE result source_of_memory(slice bytes, struct source **out, struct diag *diag); /* borrowed */
+MUST_USE result source_of_memory(slice bytes, struct source **out,
+                                 struct diag *diag); /* borrowed */
 void source_close(struct source **source);
 
-/* Up to `room` bytes; *count 0 only at the end. */
+/* Up to `room` bytes; *count 0 only at the end.  The words of a failure do not name the source:
+ * the caller, who knows where in it he is, puts source_name in front. */
 MUST_USE result source_read(struct source *source, char *out, size_t room, size_t *count,
                             struct diag *diag);
 
-/* For progress: bytes taken from the file (packed), and its size, 0 when unknown. */
+/* For progress: bytes of the file (packed) that are used up, and its size, 0 when unknown. */
 uint64_t source_bytes_taken(const struct source *source);
 uint64_t source_bytes_total(const struct source *source);
 const char *source_name(const struct source *source);

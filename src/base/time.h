@@ -35,5 +35,5 @@ size_t time_format_us(int64_t us, char out[TIMESTAMP_TEXT_BYTES_MAX]);
 
 int timestamp_cmp(const struct timestamp *a, const struct timestamp *b); /* by value */
 
-int64_t time_now_us(void);       /* the wall clock */
-uint64_t time_mono_ns(void);     /* the steady clock */
+int64_t time_now_us(void);   /* the wall clock */
+uint64_t time_mono_ns(void); /* the steady clock */

@@ -11,8 +11,8 @@ struct uuid {
 
 bool uuid_parse(slice text, struct uuid *out); /* 8-4-4-4-12 digits, any case */
 void uuid_format(const struct uuid *uuid, char out[UUID_TEXT_BYTES]); /* lower case, no NUL */
-int uuid_version(const struct uuid *uuid);                             /* 1..8, else 0 */
-bool uuid_is_rfc(const struct uuid *uuid);                             /* variant 10x */
+int uuid_version(const struct uuid *uuid);                            /* 1..8, else 0 */
+bool uuid_is_rfc(const struct uuid *uuid);                            /* variant 10x */
 bool uuid_eq(const struct uuid *a, const struct uuid *b);
 
 /* From 16 random bytes: version 4. */
