@@ -12,7 +12,6 @@
 #pragma once
 
 #include "base/config.h"
-#include "base/crypto.h"
 #include "base/source.h"
 #include "base/world.h"
 #include "json/write.h"
