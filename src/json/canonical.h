@@ -17,5 +17,6 @@ MUST_USE result json_canonical(const struct json_doc *doc, const struct json_nod
 MUST_USE result json_canonical_hash(const struct json_doc *doc, const struct json_node *node,
                                     struct buf *scratch, struct hash256 *out, struct diag *diag);
 
-/* The text as it came, less insignificant white space; keys, order, numbers and escapes as written. */
+/* The text as it came, less insignificant white space; keys, order, numbers and escapes as written.
+ */
 void json_minify(const struct json_doc *doc, const struct json_node *node, struct buf *out);

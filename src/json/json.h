@@ -27,13 +27,15 @@ struct json_node {
     uint32_t size; /* nodes of this subtree, this one included */
     uint8_t kind;  /* enum json_kind */
     bool escaped;  /* a string with a backslash in it */
-    bool repeated; /* an object in which a key stands twice, or a key that stood before in its object */
+    bool repeated; /* an object in which a key stands twice, or a key that stood before in its
+                      object */
     uint8_t spare;
 };
 
 struct json_doc {
-    slice text;                    /* borrowed: the text that was parsed */
-    const struct json_node *nodes; /* borrowed from the parser until its next parse; [0] is the root */
+    slice text; /* borrowed: the text that was parsed */
+    const struct json_node
+        *nodes; /* borrowed from the parser until its next parse; [0] is the root */
     size_t node_count;
 };
 

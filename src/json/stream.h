@@ -19,7 +19,8 @@ struct json_stream_limits {
 };
 
 struct json_window {
-    const slice *objects; /* borrowed until the next window; each one with readable padding behind */
+    const slice
+        *objects; /* borrowed until the next window; each one with readable padding behind */
     size_t count;
     uint64_t first_index;    /* of objects[0] in the stream, from 0 */
     const uint64_t *offsets; /* of each object's first byte in the (unpacked) stream */

@@ -19,7 +19,8 @@ void jw_object_end(struct json_writer *w);
 void jw_array_begin(struct json_writer *w);
 void jw_array_end(struct json_writer *w);
 void jw_key(struct json_writer *w, slice key);
-void jw_string(struct json_writer *w, slice value); /* escapes as RFC 8785 does; bad UTF-8 becomes U+FFFD */
+void jw_string(struct json_writer *w,
+               slice value); /* escapes as RFC 8785 does; bad UTF-8 becomes U+FFFD */
 void jw_u64(struct json_writer *w, uint64_t value);
 void jw_i64(struct json_writer *w, int64_t value);
 void jw_bool(struct json_writer *w, bool value);
