@@ -64,6 +64,9 @@ enum login account_login(struct accounts *accounts, slice authorization, slice p
 unsigned account_rights(struct accounts *accounts, struct kv_txn *txn, const struct account *account,
                         uint32_t collection);
 
+/* What was granted by name, whatever the roles make of it; 0 for an unknown name. */
+unsigned account_granted(struct accounts *accounts, struct kv_txn *txn, slice name, uint32_t collection);
+
 /* Changes, each one entry.  actor: who does it ("cli", "setup" or an account's name). */
 MUST_USE result account_add(struct accounts *accounts, slice name, unsigned roles, slice password,
                             slice actor, struct account *out, struct diag *diag); /* empty password: tokens only */

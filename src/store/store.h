@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/config.h"
+#include "base/crypto.h"
 #include "base/source.h"
 #include "base/world.h"
 #include "json/write.h"

@@ -1,0 +1,125 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/query.h"
+
+#include "base/banned.h"
+
+#define EXPORT_PAGE_OBJECTS 1000
+#define EXPORT_PAGE_BYTES ((size_t)16 << 20)
+#define PATH_BYTES_MAX 4200
+
+/* Bundle ids say nothing (STIX 2.1, 8); this one is derived from what was asked of which state, so
+ * that the same export of the same state is the same file. */
+static void bundle_id(const struct store_view *view, const struct cli *cli,
+                      char out[UUID_TEXT_BYTES])
+{
+    static const struct uuid name_space = {{0x6e, 0x1f, 0x0b, 0x52, 0x5d, 0x2c, 0x4b, 0x8e, 0x9b,
+                                            0x63, 0x2f, 0x4a, 0x6e, 0x0a, 0x9d, 0x71}};
+    CLEANUP(buf_free) struct buf name = BUF(1 << 20);
+
+    buf_u64(&name, view->seq_end);
+    for (size_t i = 0; i < cli->given_count; i++) {
+        if (slice_eq(slice_text(cli->given[i].option->name), SLICE("output")))
+            continue;
+        buf_printf(&name, "%s=%s\n", cli->given[i].option->name,
+                   cli->given[i].value != NULL ? cli->given[i].value : "");
+    }
+    struct uuid uuid = uuid_v5(&name_space, buf_slice(&name));
+    uuid_format(&uuid, out);
+}
+
+static result export_pages(struct store_view *view, struct store_query *query, FILE *out,
+                           uint64_t *count, struct diag *diag)
+{
+    CLEANUP(arena_free) struct arena arena = ARENA((size_t)256 << 20);
+    struct store_page page = {.more = true};
+
+    while (page.more) {
+        arena_reset(&arena);
+        TRY(store_find(view, query, EXPORT_PAGE_OBJECTS, EXPORT_PAGE_BYTES, true, &arena, &page,
+                       diag));
+        if (page.count == 0)
+            break;
+        (void)fputs(*count == 0 ? "\n" : ",\n", out);
+        if (fwrite(page.text.at, 1, page.text.len, out) != page.text.len)
+            return diag_errno(diag, errno, "writing the bundle");
+        *count += page.count;
+        query->seq_from = page.next_seq;
+    }
+    return OK;
+}
+
+static result export_to(const struct cli *cli, struct store_view *view, struct store_query *query,
+                        FILE *out, uint64_t *count, struct diag *diag)
+{
+    char id[UUID_TEXT_BYTES];
+
+    bundle_id(view, cli, id);
+    (void)fprintf(out, "{\"type\":\"bundle\",\"id\":\"bundle--%.*s\",\"objects\":[",
+                  UUID_TEXT_BYTES, id);
+    TRY(export_pages(view, query, out, count, diag));
+    (void)fputs("\n]}\n", out);
+    if (fflush(out) != 0 || ferror(out))
+        return diag_errno(diag, errno, "writing the bundle");
+    return OK;
+}
+
+/* Beside the target, made durable, then renamed over it: a reader sees the old file or the new one.
+ */
+static result export_file(const struct cli *cli, struct store_view *view, struct store_query *query,
+                          const char *path, uint64_t *count, struct diag *diag)
+{
+    char beside[PATH_BYTES_MAX];
+    int bytes = snprintf(beside, sizeof(beside), "%s.%ld.part", path, (long)getpid());
+
+    if (bytes < 0 || (size_t)bytes >= sizeof(beside))
+        return diag_fail(diag, ERR_LIMIT, "%s: the path is too long", path);
+    FILE *out = fopen(beside, "wxe");
+    if (out == NULL)
+        return diag_errno(diag, errno, "%s", beside);
+    result r = export_to(cli, view, query, out, count, diag);
+    if (succeeded(r) && fsync(fileno(out)) != 0)
+        r = diag_errno(diag, errno, "%s", beside);
+    if (fclose(out) != 0 && succeeded(r))
+        r = diag_errno(diag, errno, "%s", beside);
+    if (succeeded(r) && rename(beside, path) != 0)
+        r = diag_errno(diag, errno, "%s", path);
+    if (failed(r))
+        (void)unlink(beside);
+    return r;
+}
+
+int cmd_export(struct cli *cli)
+{
+    CLEANUP(arena_free) struct arena arena = ARENA((size_t)16 << 20);
+    CLEANUP(node_close) struct node node = {0};
+    CLEANUP(store_view_end) struct store_view view = {0};
+    const char *path = cli_value(cli, "output");
+    struct store_query query;
+    struct diag diag = {0};
+    uint64_t count = 0;
+
+    if (cli->word_count != 0)
+        return cli_misused(cli, "takes options only");
+    int code = cli_node_open(cli, true, &node);
+    if (code != CLI_OK)
+        return code;
+    store_view_begin(node.store, &view, &diag);
+    if (diag.code != ERR_NONE)
+        return cli_failed(&diag);
+    code = cli_query(cli, &view, &arena, &query);
+    if (code != CLI_OK)
+        return code;
+    result r = path == NULL ? export_to(cli, &view, &query, stdout, &count, &diag)
+                            : export_file(cli, &view, &query, path, &count, &diag);
+    if (failed(r))
+        return cli_failed(&diag);
+    if (path != NULL)
+        cli_say(cli, "wrote %" PRIu64 " object%s to %s", count, count == 1 ? "" : "s", path);
+    return CLI_OK;
+}

@@ -1,0 +1,31 @@
+/* What came of taking objects in, told to the person at the terminal or to a script: shared by import
+ * and pull. */
+#pragma once
+
+#include "cli/cli.h"
+
+#define INTAKE_WARNINGS_SHOWN_MAX 20
+
+struct intake {
+    const struct cli *cli;
+    bool verbose;
+    const char *name; /* of the file or URL under way */
+    struct cli_progress progress;
+    struct import_counts counts; /* of all so far */
+    uint64_t warnings_shown, start_mono_ns;
+    uint64_t inputs;
+    bool is_untold; /* a report was too long for its line */
+};
+
+void intake_init(struct intake *intake, const struct cli *cli, bool verbose);
+void intake_begin(struct intake *intake, const char *name);
+void intake_end(struct intake *intake);
+
+/* For import_options; context is the struct intake. */
+void intake_report(void *context, const struct import_report *report);
+void intake_progress(void *context, uint64_t bytes_taken, uint64_t bytes_total, uint64_t objects);
+
+void intake_add(struct intake *intake, const char *name, const struct import_counts *counts);
+
+/* The last words: counts, speed.  CLI_FAILED when objects were refused and none was taken or held. */
+MUST_USE int intake_summary(struct intake *intake, const char *verb, const char *collection);

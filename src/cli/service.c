@@ -1,0 +1,379 @@
+#include "cli/service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/supervisor.h"
+#include "base/time.h"
+#include "cli/cli.h"
+#include "net/server.h"
+#include "net/tls.h"
+#include "taxii/taxii.h"
+#include "web/setup.h"
+
+#include "base/banned.h"
+
+#define CERTIFICATE_DAYS 825
+#define STOP_GRACE_MS 5000
+#define TICK_MS 1000
+#define OPS_CONNECTIONS_MAX 64
+#define OPS_BODY_BYTES_MAX 4096
+#define PATH_BYTES_MAX 4200
+#define NAMES_MAX 8
+
+struct service {
+    struct node *node;
+    struct taxii *taxii;
+    struct http_server *server, *ops;
+    char certificate_file[PATH_BYTES_MAX], key_file[PATH_BYTES_MAX];
+    volatile bool is_ready;
+};
+
+/* ---- the certificate ---- */
+
+static void certificate_paths(const struct node *node, char certificate[PATH_BYTES_MAX],
+                              char key[PATH_BYTES_MAX])
+{
+    const struct config *config = &node->config;
+
+    if (config->tls_certificate_file[0] != '\0') {
+        (void)snprintf(certificate, PATH_BYTES_MAX, "%s", config->tls_certificate_file);
+        (void)snprintf(key, PATH_BYTES_MAX, "%s", config->tls_key_file);
+        return;
+    }
+    (void)snprintf(certificate, PATH_BYTES_MAX, "%s/tls/certificate.pem", node->folder);
+    (void)snprintf(key, PATH_BYTES_MAX, "%s/tls/key.pem", node->folder);
+}
+
+/* The host of "host:port", without the brackets of an IPv6 address; empty for ":port". */
+static slice listen_host(slice listen)
+{
+    size_t colon = listen.len;
+
+    while (colon > 0 && listen.at[colon - 1] != ':')
+        colon--;
+    slice host = slice_head(listen, colon > 0 ? colon - 1 : 0);
+    if (host.len >= 2 && host.at[0] == '[')
+        host = slice_of(host.at + 1, host.len - 2);
+    return host;
+}
+
+static result certificate_make(const struct node *node, const char *certificate, const char *key,
+                               struct diag *diag)
+{
+    const char *names[NAMES_MAX] = {"localhost", "127.0.0.1", "::1"};
+    char folder[PATH_BYTES_MAX], machine[256] = "", host[256];
+    slice listens = listen_host(slice_text(node->config.listen));
+    size_t count = 3;
+
+    (void)snprintf(folder, sizeof(folder), "%s/tls", node->folder);
+    if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+        return diag_errno(diag, errno, "%s", folder);
+    if (gethostname(machine, sizeof(machine) - 1) == 0 && machine[0] != '\0')
+        names[count++] = machine;
+    (void)snprintf(host, sizeof(host), "%.*s", SLICE_ARG(listens));
+    if (listens.len > 0 && !slice_eq(listens, SLICE("127.0.0.1")) &&
+        !slice_eq(listens, SLICE("::1")) && !slice_eq(listens, SLICE("localhost")) &&
+        !slice_eq(listens, SLICE("0.0.0.0")) && !slice_eq(listens, SLICE("::")))
+        names[count++] = host;
+    names[count] = NULL;
+    return tls_make_certificate(certificate, key, names, CERTIFICATE_DAYS, diag);
+}
+
+result service_certificate(struct node *node, struct hash256 *fingerprint, struct diag *diag)
+{
+    char certificate[PATH_BYTES_MAX], key[PATH_BYTES_MAX];
+
+    certificate_paths(node, certificate, key);
+    if (node->config.tls_certificate_file[0] == '\0' && access(certificate, F_OK) != 0)
+        TRY(certificate_make(node, certificate, key, diag));
+    return tls_fingerprint(certificate, fingerprint, diag);
+}
+
+/* ---- the main listener: the set-up page, then TAXII ---- */
+
+static bool is_setup(const struct http_request *request)
+{
+    return slice_starts(request->path, SLICE(SETUP_PATH));
+}
+
+static bool main_begin(void *context, const struct http_request *request, size_t body_bytes,
+                       size_t *body_bytes_max, struct http_response *early)
+{
+    struct service *service = context;
+
+    if (!is_setup(request))
+        return taxii_begin(service->taxii, request, body_bytes, body_bytes_max, early);
+    *body_bytes_max = SETUP_BODY_BYTES_MAX;
+    return false;
+}
+
+static void main_handle(void *context, const struct http_request *request,
+                        struct http_response *response)
+{
+    struct service *service = context;
+
+    if (is_setup(request))
+        setup_handle(service->node->accounts, request, response);
+    else
+        taxii_handle(service->taxii, request, response);
+}
+
+static void main_refuse(void *context, int status, const struct http_request *request,
+                        struct http_response *response)
+{
+    struct service *service = context;
+
+    taxii_refuse(service->taxii, status, request, response);
+}
+
+/* ---- the operations listener: health and metrics ---- */
+
+static void ops_text(struct http_response *response, int status, slice type, slice body)
+{
+    response->status = status;
+    response->head = body;
+    http_response_header(response, SLICE("Content-Type"), type);
+    http_response_header(response, SLICE("Cache-Control"), SLICE("no-store"));
+}
+
+static void ops_metrics(struct service *service, const struct http_request *request,
+                        struct http_response *response)
+{
+    CLEANUP(buf_free) struct buf text = BUF(1 << 20);
+    CLEANUP(store_view_end) struct store_view view = {0};
+    struct store_status status;
+    struct diag diag = {0};
+
+    store_view_begin(service->node->store, &view, &diag);
+    store_status(&view, &status);
+    metric_set(METRIC_store_objects, status.live);
+    metric_set(METRIC_store_segment, status.segment_bytes);
+    metric_set(METRIC_ledger_entries, status.entries);
+    metrics_write(&text);
+    ops_text(response, 200, SLICE("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+             arena_copy(request->arena, buf_slice(&text)));
+}
+
+/* Ready means: the store answers. */
+static void ops_ready(struct service *service, struct http_response *response)
+{
+    CLEANUP(store_view_end) struct store_view view = {0};
+    struct diag diag = {0};
+
+    if (service->is_ready)
+        store_view_begin(service->node->store, &view, &diag);
+    if (service->is_ready && diag.code == ERR_NONE)
+        ops_text(response, 200, SLICE("text/plain; charset=utf-8"), SLICE("ready\n"));
+    else
+        ops_text(response, 503, SLICE("text/plain; charset=utf-8"), SLICE("not ready\n"));
+}
+
+static void ops_handle(void *context, const struct http_request *request,
+                       struct http_response *response)
+{
+    struct service *service = context;
+
+    response->no_body = request->method == HTTP_HEAD;
+    if (request->method != HTTP_GET && request->method != HTTP_HEAD)
+        ops_text(response, 405, SLICE("text/plain; charset=utf-8"), SLICE("GET only\n"));
+    else if (slice_eq(request->path, SLICE("/livez")))
+        ops_text(response, 200, SLICE("text/plain; charset=utf-8"), SLICE("alive\n"));
+    else if (slice_eq(request->path, SLICE("/readyz")))
+        ops_ready(service, response);
+    else if (slice_eq(request->path, SLICE("/metrics")))
+        ops_metrics(service, request, response);
+    else
+        ops_text(response, 404, SLICE("text/plain; charset=utf-8"),
+                 SLICE("/livez, /readyz and /metrics\n"));
+}
+
+static bool ops_begin(void *context, const struct http_request *request, size_t body_bytes,
+                      size_t *body_bytes_max, struct http_response *early)
+{
+    (void)context;
+    (void)request;
+    (void)body_bytes;
+    (void)early;
+    *body_bytes_max = OPS_BODY_BYTES_MAX;
+    return false;
+}
+
+/* ---- start, reload, stop ---- */
+
+static bool is_loopback(slice listen)
+{
+    slice host = listen_host(listen);
+
+    return slice_starts(listen, SLICE("unix:")) || slice_starts(host, SLICE("127.")) ||
+           slice_eq(host, SLICE("::1")) || slice_eq(host, SLICE("localhost"));
+}
+
+static result start_main(struct service *service, const struct service_options *options, bool tls,
+                         struct diag *diag)
+{
+    const struct config *config = &service->node->config;
+    const char *listen = options->listen != NULL ? options->listen : config->listen;
+    struct http_server_options server = {
+        .listen = listen,
+        .threads = (unsigned)config->http_threads,
+        .connections_max = config->http_connections_max,
+        .header_bytes_max = config->http_header_bytes_max,
+        .idle_s = (unsigned)config->http_idle_s,
+        .tls = tls,
+        .certificate_file = service->certificate_file,
+        .key_file = service->key_file,
+        .begin = main_begin,
+        .handle = main_handle,
+        .refuse = main_refuse,
+        .context = service,
+    };
+
+    if (!tls && !is_loopback(slice_text(listen)) && !options->plain_http && !config->plain_http)
+        return diag_fail(diag, ERR_DENIED,
+                         "%s: plain HTTP on an address that is not loopback wants --plain-http",
+                         listen);
+    return http_server_start(&server, &service->server, diag);
+}
+
+static result start_ops(struct service *service, const struct service_options *options,
+                        struct diag *diag)
+{
+    const struct config *config = &service->node->config;
+    const char *listen = options->listen_ops != NULL ? options->listen_ops : config->listen_ops;
+    struct http_server_options ops = {
+        .listen = listen,
+        .threads = 1,
+        .connections_max = OPS_CONNECTIONS_MAX,
+        .header_bytes_max = config->http_header_bytes_max,
+        .idle_s = (unsigned)config->http_idle_s,
+        .begin = ops_begin,
+        .handle = ops_handle,
+        .context = service,
+    };
+
+    if (!is_loopback(slice_text(listen)))
+        return diag_fail(diag, ERR_DENIED, "listen_ops = \"%s\": takes a loopback address", listen);
+    return http_server_start(&ops, &service->ops, diag);
+}
+
+static result reload(struct service *service, bool tls, struct diag *diag)
+{
+    static struct config spare[2]; /* taxii borrows the one in force until the next reload */
+    static unsigned turn;
+    struct config *next = &spare[turn];
+    char path[PATH_BYTES_MAX];
+
+    (void)snprintf(path, sizeof(path), "%s/entente.yaml", service->node->folder);
+    TRY(config_load(path, next, diag));
+    struct node probe = {.config = *next};
+    (void)snprintf(probe.folder, sizeof(probe.folder), "%s", service->node->folder);
+    certificate_paths(&probe, service->certificate_file, service->key_file);
+    if (tls)
+        TRY(http_server_reload_tls(service->server, service->certificate_file, service->key_file,
+                                   diag));
+    turn ^= 1;
+    taxii_configure(service->taxii, next);
+    service->node->config = *next;
+    cli_log_configure(next);
+    return OK;
+}
+
+static void reload_logged(struct service *service, bool tls)
+{
+    struct diag diag = {0};
+
+    supervisor_notify("RELOADING=1");
+    if (failed(reload(service, tls, &diag)))
+        log_event(LOG_LEVEL_ERROR, "config.reload_failed", "why=\"%s\"", diag.text);
+    else
+        log_event(LOG_LEVEL_INFO, "config.reloaded", "folder=%s", service->node->folder);
+    supervisor_notify("READY=1");
+}
+
+/* Signals are taken here and nowhere else: every thread is started with them blocked. */
+static void signals_block(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+static void wait_for_stop(struct service *service, const sigset_t *signals, bool tls)
+{
+    for (;;) {
+        struct timespec tick = {.tv_sec = TICK_MS / 1000, .tv_nsec = TICK_MS % 1000 * 1000000};
+        int signal_number = sigtimedwait(signals, NULL, &tick);
+
+        if (signal_number == SIGTERM || signal_number == SIGINT)
+            return;
+        if (signal_number == SIGHUP)
+            reload_logged(service, tls);
+        supervisor_notify("WATCHDOG=1");
+    }
+}
+
+static void service_stop(struct service *service)
+{
+    supervisor_notify("STOPPING=1");
+    service->is_ready = false;
+    if (service->server != NULL)
+        http_server_stop(&service->server, STOP_GRACE_MS);
+    if (service->ops != NULL)
+        http_server_stop(&service->ops, STOP_GRACE_MS);
+    if (service->taxii != NULL)
+        taxii_free(&service->taxii);
+}
+
+static result service_start(struct service *service, const struct service_options *options,
+                            bool tls, struct diag *diag)
+{
+    struct taxii_options taxii = {
+        .store = service->node->store,
+        .accounts = service->node->accounts,
+        .config = &service->node->config,
+        .world = store_world(service->node->store),
+    };
+
+    TRY(taxii_new(&taxii, &service->taxii, diag));
+    TRY(start_ops(service, options, diag));
+    return start_main(service, options, tls, diag);
+}
+
+result service_run(struct node *node, const struct service_options *options, struct diag *diag)
+{
+    bool tls = node->config.tls && !options->plain_http;
+    struct service service = {.node = node};
+    struct hash256 fingerprint = {0};
+    char url[512], ops_url[512];
+    sigset_t signals;
+
+    signals_block(&signals);
+    if (tls)
+        TRY(service_certificate(node, &fingerprint, diag));
+    certificate_paths(node, service.certificate_file, service.key_file);
+    result r = service_start(&service, options, tls, diag);
+    if (succeeded(r)) {
+        (void)snprintf(url, sizeof(url), "http%s://%s", tls ? "s" : "",
+                       http_server_address(service.server));
+        (void)snprintf(ops_url, sizeof(ops_url), "http://%s", http_server_address(service.ops));
+        service.is_ready = true;
+        options->started(options->context, url, ops_url, tls ? &fingerprint : NULL);
+        log_event(LOG_LEVEL_INFO, "serve.started", "url=%s ops=%s", url, ops_url);
+        supervisor_notify("READY=1");
+        wait_for_stop(&service, &signals, tls);
+        log_event(LOG_LEVEL_INFO, "serve.stopping", "url=%s", url);
+    }
+    service_stop(&service);
+    if (succeeded(r))
+        log_event(LOG_LEVEL_INFO, "serve.stopped", "url=%s", url);
+    return r;
+}

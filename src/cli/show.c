@@ -1,0 +1,228 @@
+#include <inttypes.h>
+
+#include "base/encode.h"
+#include "cli/cli.h"
+#include "json/json.h"
+
+#include "base/banned.h"
+
+#define SHOW_VERSIONS_MAX 1000
+#define SHOW_REFS_MAX 20
+
+/* Indented JSON for people: the object's own text, spaced. */
+static void print_pretty(const struct json_doc *doc)
+{
+    static const char spaces[] = "                                                                ";
+    struct {
+        const struct json_node *end;
+        bool is_object;
+    } stack[JSON_WRITE_DEPTH_MAX];
+    size_t depth = 0;
+    const struct json_node *node = doc->nodes, *last = doc->nodes + doc->node_count;
+    bool is_value = true;
+
+    while (node < last) {
+        slice raw = json_raw(doc, node);
+        bool opens = (node->kind == JSON_OBJECT || node->kind == JSON_ARRAY) && node->size > 1 &&
+                     depth < JSON_WRITE_DEPTH_MAX;
+
+        if (!opens) {
+            cli_print_text(stdout, raw);
+            node += node->size;
+        } else {
+            stack[depth].end = node + node->size;
+            stack[depth++].is_object = node->kind == JSON_OBJECT;
+            (void)putchar(node->kind == JSON_OBJECT ? '{' : '[');
+            node++;
+        }
+        if (depth > 0 && stack[depth - 1].is_object && !opens && !is_value) {
+            (void)fputs(": ", stdout);
+            is_value = true;
+            continue;
+        }
+        while (depth > 0 && node == stack[depth - 1].end) {
+            depth--;
+            (void)printf("\n%.*s%c", (int)(2 * depth), spaces, stack[depth].is_object ? '}' : ']');
+        }
+        if (node == last)
+            break;
+        if (!opens)
+            (void)putchar(',');
+        (void)printf("\n%.*s", (int)(2 * depth), spaces);
+        is_value = !stack[depth - 1].is_object;
+    }
+    (void)putchar('\n');
+}
+
+static void field(const char *name, slice value)
+{
+    if (value.len == 0)
+        return;
+    (void)printf("%-12s ", name);
+    cli_print_text(stdout, value);
+    (void)putchar('\n');
+}
+
+static void string_field(const struct json_doc *doc, const char *name, const char *key,
+                         struct arena *arena)
+{
+    const struct json_node *node = json_get(doc, doc->nodes, slice_text(key));
+
+    if (node != NULL && node->kind == JSON_STRING)
+        field(name, json_string(doc, node, arena));
+}
+
+/* Objects on the other end of references, a line each with type and name. */
+static result print_refs(struct store_view *view, const char *title,
+                         const struct store_query *query, struct arena *arena, struct diag *diag)
+{
+    struct store_page page;
+
+    TRY(store_find(view, query, SHOW_REFS_MAX, SIZE_MAX, false, arena, &page, diag));
+    for (size_t i = 0; i < page.count; i++) {
+        struct store_item item;
+
+        if (store_item_at(view, page.seqs[i], &item))
+            (void)printf("%-12s %s\n", i == 0 ? title : "", item.id);
+    }
+    if (page.more)
+        (void)printf("%-12s ... and more: entente search --%s\n", "",
+                     slice_starts(slice_text(title), SLICE("from")) ? "refs-to" : "refs-from");
+    return OK;
+}
+
+static void print_place(struct store_view *view, const struct store_item *item)
+{
+    char added[TIMESTAMP_TEXT_BYTES_MAX], version[TIMESTAMP_TEXT_BYTES_MAX];
+    struct collection collection = {.title = "?"};
+
+    for (size_t i = 0; store_collection_at(view, i, &collection); i++)
+        if (collection.number == item->collection)
+            break;
+    (void)printf("%-12s %.*s%s\n", "version", (int)timestamp_format(&item->version, version),
+                 version, item->is_superseded ? "  (a later one is held)" : "");
+    (void)printf("%-12s \"", "collection");
+    cli_print_text(stdout, slice_text(collection.title));
+    (void)printf("\" since %.*s\n", (int)time_format_us(item->added_us, added), added);
+}
+
+static int show_words(struct store_view *view, const struct store_item *item, bool with_refs,
+                      struct arena *arena, struct diag *diag)
+{
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    const char *bold = cli_colour(stdout, "\x1b[1m"), *plain = cli_colour(stdout, "\x1b[0m");
+    struct json_doc doc;
+    slice id = slice_text(item->id);
+
+    (void)printf("%s%s%s\n", bold, item->id, plain);
+    print_place(view, item);
+    if (item->text.len == 0) {
+        (void)printf("%-12s removed; the log keeps that it was there (SHA-256 of its canonical "
+                     "form is held)\n",
+                     "text");
+        return CLI_OK;
+    }
+    if (failed(json_parser_new(JSON_DEPTH_MAX, &parser, diag)) ||
+        failed(json_parse_copy(parser, item->text, &doc, diag)))
+        return cli_failed(diag);
+    string_field(&doc, "name", "name", arena);
+    string_field(&doc, "pattern", "pattern", arena);
+    string_field(&doc, "value", "value", arena);
+    string_field(&doc, "valid from", "valid_from", arena);
+    string_field(&doc, "valid until", "valid_until", arena);
+    string_field(&doc, "created by", "created_by_ref", arena);
+    if (with_refs &&
+        (failed(print_refs(view, "points to",
+                           &(struct store_query){.refs_from = &id, .ref_from_count = 1}, arena,
+                           diag)) ||
+         failed(print_refs(view, "from", &(struct store_query){.refs_to = &id, .ref_to_count = 1},
+                           arena, diag))))
+        return cli_failed(diag);
+    print_pretty(&doc);
+    return CLI_OK;
+}
+
+static int show_json(const struct store_item *item)
+{
+    CLEANUP(buf_free) struct buf out = BUF((size_t)256 << 20);
+    struct json_writer w = JSON_WRITER(&out);
+    char text[TIMESTAMP_TEXT_BYTES_MAX], hex[2 * SHA256_BYTES];
+
+    hex_encode(slice_of(item->hash.bytes, SHA256_BYTES), hex);
+    jw_object_begin(&w);
+    jw_put_string(&w, SLICE("id"), slice_text(item->id));
+    jw_put_string(&w, SLICE("version"), slice_of(text, timestamp_format(&item->version, text)));
+    jw_put_string(&w, SLICE("added"), slice_of(text, time_format_us(item->added_us, text)));
+    jw_put_u64(&w, SLICE("collection"), item->collection);
+    jw_put_string(&w, SLICE("sha256"), slice_of(hex, sizeof(hex)));
+    jw_put_bool(&w, SLICE("superseded"), item->is_superseded);
+    jw_key(&w, SLICE("object"));
+    if (item->text.len > 0)
+        jw_raw(&w, item->text);
+    else
+        jw_null(&w);
+    jw_object_end(&w);
+    return cli_print_json(&out);
+}
+
+static int show_item(struct cli *cli, struct store_view *view, const struct store_item *item,
+                     bool with_refs, struct arena *arena, struct diag *diag)
+{
+    if (cli->json)
+        return show_json(item);
+    if (!cli_has(cli, "raw"))
+        return show_words(view, item, with_refs, arena, diag);
+    (void)fwrite(item->text.at, 1, item->text.len, stdout);
+    (void)putchar('\n');
+    return CLI_OK;
+}
+
+static int show_object(struct cli *cli, struct store_view *view, const char *id)
+{
+    CLEANUP(arena_free) struct arena arena = ARENA((size_t)64 << 20);
+    slice text = slice_text(id);
+    struct store_query query = {
+        .ids = &text, .id_count = 1, .version_all = cli_has(cli, "all-versions")};
+    struct store_page page;
+    struct store_item item;
+    struct stix_id parsed;
+    struct diag diag = {0};
+
+    if (!stix_id_parse(text, &parsed))
+        return cli_fail(CLI_MISUSED, "\"%s\" is no STIX id: type--UUID", id);
+    if (failed(store_find(view, &query, SHOW_VERSIONS_MAX, SIZE_MAX, false, &arena, &page, &diag)))
+        return cli_failed(&diag);
+    if (page.count == 0)
+        return cli_fail(CLI_NOT_FOUND, "%s: not held", id);
+    for (size_t i = 0; i < page.count; i++) {
+        if (!store_item_at(view, page.seqs[i], &item))
+            continue;
+        int code = show_item(cli, view, &item, i + 1 == page.count, &arena, &diag);
+        if (code != CLI_OK)
+            return code;
+    }
+    return CLI_OK;
+}
+
+int cmd_show(struct cli *cli)
+{
+    CLEANUP(node_close) struct node node = {0};
+    CLEANUP(store_view_end) struct store_view view = {0};
+    struct diag diag = {0};
+    int worst = CLI_OK;
+
+    if (cli->word_count == 0)
+        return cli_misused(cli, "name an object's id");
+    int code = cli_node_open(cli, true, &node);
+    if (code != CLI_OK)
+        return code;
+    store_view_begin(node.store, &view, &diag);
+    if (diag.code != ERR_NONE)
+        return cli_failed(&diag);
+    for (size_t i = 0; i < cli->word_count; i++) {
+        code = show_object(cli, &view, cli->words[i]);
+        if (code != CLI_OK)
+            worst = code;
+    }
+    return worst;
+}
