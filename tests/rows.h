@@ -37,6 +37,6 @@ __attribute__((destructor)) static void rows_end_(void)
 #define CHECK_ROWS(row, table)                                                                     \
     for (size_t row##_index_ = 0; row##_index_ < sizeof(table) / sizeof((table)[0]);               \
          rows_enter_(__func__, NULL), row##_index_++)                                              \
-        for (__typeof__(&(table)[0]) row = (rows_enter_(__func__, (table)[row##_index_].name),     \
-                                            &(table)[row##_index_]);                               \
+        for (__typeof__(&(table)[0]) row =                                                         \
+                 (rows_enter_(__func__, (table)[row##_index_].name), &(table)[row##_index_]);      \
              row != NULL; row = NULL)

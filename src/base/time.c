@@ -7,6 +7,8 @@
 #include "base/banned.h"
 
 #define SECONDS_PER_DAY 86400
+#define YEAR_1_US INT64_C(-62135596800000000)
+#define YEAR_9999_END_US INT64_C(253402300799999999)
 
 /* Days since 1970-01-01 of a proleptic Gregorian date; March starts the year, so that the leap
  * day is its last. */
@@ -138,6 +140,8 @@ static bool timestamp_take(slice text, bool is_strict, struct timestamp *out)
     if (!take_zone(&text, is_strict, &offset_s) || text.len != 0)
         return false;
     made.us += (seconds + second - offset_s) * 1000000;
+    if (made.us < YEAR_1_US || made.us > YEAR_9999_END_US) /* an offset or leap second led out */
+        return false;
     *out = made;
     return true;
 }
