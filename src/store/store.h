@@ -108,6 +108,7 @@ struct store_query {
     size_t type_count;
     const enum stix_spec *specs; /* none: any (the TAXII default is the caller's business) */
     size_t spec_count;
+    bool spec_latest; /* of an object held in both specifications only the newer one's versions */
     bool version_last, version_first, version_all; /* all false and no list: last */
     const struct timestamp *versions;
     size_t version_count;

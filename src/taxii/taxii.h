@@ -10,21 +10,36 @@
 
 struct taxii;
 
+#define TAXII_KEY_BYTES 32
+
 struct taxii_options {
     struct store *store;
     struct accounts *accounts;
-    const struct config *config;
+    const struct config *config; /* copied */
     const struct world *world;
+    /* Authenticates `next` values; kept between runs, a client may go on paging after a restart.
+     * NULL: a random one for this process. */
+    const uint8_t *next_key;
 };
 
-MUST_USE result taxii_new(const struct taxii_options *options, struct taxii **out, struct diag *diag);
+MUST_USE result taxii_new(const struct taxii_options *options, struct taxii **out,
+                          struct diag *diag);
 void taxii_free(struct taxii **taxii); /* waits for POSTs that are still being taken in */
 
-/* New settings, from now on (SIGHUP).  Borrowed until the next call. */
+/* The key of `next` values of the node in this folder: read from folder/next.key, made on first
+ * use. */
+MUST_USE result taxii_key_load(const char *folder, const struct world *world,
+                               uint8_t key[TAXII_KEY_BYTES], struct diag *diag);
+
+/* New settings, from now on (SIGHUP).  Copied. */
 void taxii_configure(struct taxii *taxii, const struct config *config);
+
+/* Wait until no POST is being taken in any more. */
+void taxii_settle(struct taxii *taxii);
 
 /* For http_server_options: the checks that need no body, the request, the server's own refusals. */
 bool taxii_begin(void *taxii, const struct http_request *request, size_t body_bytes_announced,
                  size_t *body_bytes_max, struct http_response *early);
 void taxii_handle(void *taxii, const struct http_request *request, struct http_response *response);
-void taxii_refuse(void *taxii, int status, const struct http_request *request_or_null, struct http_response *response);
+void taxii_refuse(void *taxii, int status, const struct http_request *request_or_null,
+                  struct http_response *response);

@@ -1,0 +1,352 @@
+/* Objects come in and go: POST (TAXII 2.1, 5.5) and DELETE (5.7). */
+#include "taxii/server.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "json/stream.h"
+
+#include "base/banned.h"
+
+#define JOB_SLACK_BYTES 8192
+#define WINDOW_BYTES ((size_t)1 << 20)
+#define UNVERSIONED_BYTES_MAX ((size_t)64 << 20)
+
+/* ---- the checks in front of the body ---- */
+
+bool post_is_fit(struct exchange *exchange, size_t body_bytes, bool is_empty)
+{
+    const struct http_request *request = exchange->request;
+    slice packing = slice_trim(http_header_find(request, SLICE("content-encoding")));
+    size_t bytes_max = exchange->limits.content_bytes;
+
+    if (body_bytes > bytes_max) {
+        answer_error(exchange, 413, "The body is longer than max_content_length, %zu bytes.",
+                     bytes_max);
+        return false;
+    }
+    if (packing.len > 0 && !slice_eq_nocase(packing, SLICE("identity"))) {
+        http_response_header(exchange->response, SLICE("Accept-Encoding"), SLICE("identity"));
+        answer_error(exchange, 415, "Bodies are taken without Content-Encoding only.");
+        return false;
+    }
+    /* Without a body no media type is wrong: the answer is that an envelope was expected. */
+    if (!is_empty && !media_is_taxii(http_header_find(request, SLICE("content-type")))) {
+        answer_error(exchange, 415, "Bodies are taken as %s only.", TAXII_MEDIA_TYPE);
+        return false;
+    }
+    return true;
+}
+
+/* ---- taking in ---- */
+
+/* What the import's reports need: where they go, and what must be looked up afterwards. */
+struct intake {
+    struct status *status;
+    struct arena arena; /* owned: ids of objects that have no version of their own */
+    slice *unversioned;
+    size_t unversioned_count, unversioned_room;
+};
+
+static void intake_free(struct intake *intake)
+{
+    table_free(intake->unversioned);
+    arena_free(&intake->arena);
+}
+
+static slice version_text(const struct import_report *report, int64_t otherwise_us,
+                          char text[TIMESTAMP_TEXT_BYTES_MAX])
+{
+    size_t bytes = report->has_version ? timestamp_format(&report->version, text)
+                                       : time_format_us(otherwise_us, text);
+
+    return slice_of(text, bytes);
+}
+
+static bool unversioned_add(struct intake *intake, slice id)
+{
+    slice *grown =
+        table_grow(intake->unversioned, &intake->unversioned_room, intake->unversioned_count + 1,
+                   UNVERSIONED_BYTES_MAX / sizeof(slice), sizeof(slice));
+
+    if (grown == NULL)
+        return false;
+    intake->unversioned = grown;
+    slice copy = arena_copy(&intake->arena, id);
+    if (copy.len == 0)
+        return false;
+    grown[intake->unversioned_count++] = copy;
+    return true;
+}
+
+static void report_success(struct intake *intake, const struct import_report *report, slice message)
+{
+    char text[TIMESTAMP_TEXT_BYTES_MAX];
+    struct status *status = intake->status;
+
+    status->success_count++;
+    if (report->has_version)
+        status_detail(&status->successes, report->id, version_text(report, 0, text), message);
+    else if (!unversioned_add(intake, report->id))
+        status->successes.overflowed = true; /* a list is whole or absent */
+}
+
+static void report_failure(struct intake *intake, const struct import_report *report)
+{
+    char text[TIMESTAMP_TEXT_BYTES_MAX], place[48];
+    struct status *status = intake->status;
+    slice id = report->id;
+
+    if (id.len == 0) {
+        (void)snprintf(place, sizeof(place), "objects[%" PRIu64 "]", report->index);
+        id = slice_text(place);
+    }
+    status->failure_count++;
+    status_detail(&status->failures, id, version_text(report, status->requested_us, text),
+                  report->reason);
+}
+
+static void on_report(void *context, const struct import_report *report)
+{
+    struct intake *intake = context;
+
+    switch (report->outcome) {
+    case IMPORT_TAKEN:
+    case IMPORT_REPLACED:
+    case IMPORT_OLDER:
+        report_success(intake, report, SLICE_NONE);
+        break;
+    case IMPORT_HELD: /* 5.5: an exact duplicate is no error */
+        report_success(intake, report, SLICE("already in the collection"));
+        break;
+    case IMPORT_CONFLICT:
+    case IMPORT_REFUSED:
+        report_failure(intake, report);
+        break;
+    }
+}
+
+/* Objects without modified and created have their date_added for a version (4.3.1), which is known
+ * only now that they are in. */
+static result list_unversioned(struct taxii *taxii, const struct job *job, struct intake *intake,
+                               struct diag *diag)
+{
+    CLEANUP(store_view_end) struct store_view view = {0};
+    CLEANUP(arena_free) struct arena arena = ARENA(JOB_SLACK_BYTES);
+    char text[TIMESTAMP_TEXT_BYTES_MAX];
+    struct store_page page;
+    struct store_item item;
+
+    if (intake->unversioned_count == 0)
+        return OK;
+    store_view_begin(taxii->store, &view, diag);
+    for (size_t i = 0; i < intake->unversioned_count; i++) {
+        struct store_query query = {.collection = job->collection,
+                                    .ids = &intake->unversioned[i],
+                                    .id_count = 1,
+                                    .version_last = true};
+
+        arena_reset(&arena);
+        TRY(store_find(&view, &query, 1, SIZE_MAX, false, &arena, &page, diag));
+        if (page.count == 0 || !store_item_at(&view, page.seqs[0], &item)) {
+            intake->status->successes.overflowed = true; /* deleted meanwhile: no whole list */
+            return OK;
+        }
+        status_detail(&intake->status->successes, intake->unversioned[i],
+                      slice_of(text, timestamp_format(&item.version, text)), SLICE_NONE);
+    }
+    return OK;
+}
+
+result job_run(struct taxii *taxii, const struct job *job, struct status *status, struct diag *diag)
+{
+    CLEANUP(intake_free)
+    struct intake intake = {.status = status, .arena = ARENA(UNVERSIONED_BYTES_MAX)};
+    CLEANUP(source_close) struct source *source = NULL;
+    struct import_options options = {.collection = job->collection,
+                                     .mode = job->limits.mode,
+                                     .object_bytes_max = job->limits.object_bytes,
+                                     .json_depth_max = job->limits.json_depth,
+                                     .origin = SLICE("taxii"),
+                                     .actor = slice_text(job->actor),
+                                     .threads = status->total > job->limits.sync_objects ? 0 : 1,
+                                     .report = on_report,
+                                     .context = &intake};
+    struct import_counts counts;
+
+    TRY(source_of_memory(job->body, &source, diag));
+    TRY(store_import(taxii->store, source, &options, &counts, diag));
+    status->total = status->success_count + status->failure_count;
+    log_event(LOG_LEVEL_INFO, "taxii.posted",
+              "actor=%s collection=%" PRIu32 " objects=%" PRIu64 " refused=%" PRIu64, job->actor,
+              job->collection, status->total, status->failure_count);
+    return list_unversioned(taxii, job, &intake, diag);
+}
+
+/* ---- POST ---- */
+
+static void actor_put(const struct exchange *exchange, char actor[ACCOUNT_NAME_BYTES_MAX + 1])
+{
+    (void)snprintf(actor, ACCOUNT_NAME_BYTES_MAX + 1, "%s",
+                   exchange->is_known ? exchange->account.name : ACCOUNT_ANONYMOUS);
+}
+
+static void post_now(struct exchange *exchange, struct status **status)
+{
+    CLEANUP(buf_free) struct buf json = BUF(ANSWER_BYTES_MAX);
+    struct taxii *taxii = exchange->taxii;
+    struct job job = {.body = exchange->request->body,
+                      .collection = exchange->collection.number,
+                      .limits = exchange->limits};
+
+    actor_put(exchange, job.actor);
+    result r = job_run(taxii, &job, *status, &exchange->diag);
+    if (failed(r)) {
+        answer_failure(exchange, r, true);
+        return;
+    }
+    (*status)->is_complete = true;
+    (*status)->finished_us = taxii->world->now_us(taxii->world->context);
+    status_write(*status, &json);
+    statuses_keep(taxii, *status);
+    *status = NULL;
+    answer_json(exchange, 202, &json);
+}
+
+static void pending_add(struct json_parser *parser, slice object, struct arena *arena,
+                        struct status *status)
+{
+    char when[TIMESTAMP_TEXT_BYTES_MAX];
+    struct json_doc doc;
+    slice id = SLICE_NONE, version = SLICE_NONE;
+
+    arena_reset(arena);
+    if (succeeded(json_parse(parser, object, &doc, NULL))) {
+        const struct json_node *modified = json_get(&doc, doc.nodes, SLICE("modified"));
+
+        if (modified == NULL)
+            modified = json_get(&doc, doc.nodes, SLICE("created"));
+        id = json_string(&doc, json_get(&doc, doc.nodes, SLICE("id")), arena);
+        version = json_string(&doc, modified, arena);
+    }
+    if (version.len == 0)
+        version = slice_of(when, time_format_us(status->requested_us, when));
+    status_detail(&status->pendings, id, version, SLICE_NONE);
+}
+
+/* Name what waits: ids and versions, as they stand in the body. */
+static result pendings_list(struct exchange *exchange, struct status *status)
+{
+    CLEANUP(arena_free) struct arena arena = ARENA((size_t)1 << 20);
+    CLEANUP(source_close) struct source *source = NULL;
+    CLEANUP(json_stream_close) struct json_stream *stream = NULL;
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    struct json_stream_limits limits = {.object_bytes_max = exchange->limits.object_bytes,
+                                        .window_bytes = WINDOW_BYTES,
+                                        .depth_max = exchange->limits.json_depth};
+    struct json_window window;
+
+    TRY(json_parser_new(exchange->limits.json_depth, &parser, &exchange->diag));
+    TRY(source_of_memory(exchange->request->body, &source, &exchange->diag));
+    TRY(json_stream_open(source, &limits, &stream, &exchange->diag));
+    do {
+        TRY(json_stream_next(stream, &window, &exchange->diag));
+        for (size_t i = 0; i < window.count; i++)
+            pending_add(parser, window.objects[i], &arena, status);
+    } while (window.count > 0);
+    return OK;
+}
+
+static result job_new(struct exchange *exchange, struct status *status, struct job **out)
+{
+    slice body = exchange->request->body;
+    struct arena arena = ARENA(body.len + sizeof(struct job) + JOB_SLACK_BYTES);
+    struct job *job = arena_new(&arena, struct job, 1);
+
+    slice copy = arena_copy(&arena, body);
+    if (arena.overflowed || job == NULL) {
+        arena_free(&arena);
+        return diag_fail(&exchange->diag, ERR_IO, "no memory to take the body in later");
+    }
+    *job = (struct job){.arena = arena,
+                        .status = status,
+                        .body = copy,
+                        .collection = exchange->collection.number,
+                        .limits = exchange->limits};
+    actor_put(exchange, job->actor);
+    *out = job;
+    return OK;
+}
+
+static result post_queue(struct exchange *exchange, struct status *status, struct buf *json)
+{
+    CLEANUP(job_free) struct job *job = NULL;
+
+    TRY(pendings_list(exchange, status));
+    TRY(job_new(exchange, status, &job));
+    TRY(statuses_queue(exchange->taxii, job, json, &exchange->diag));
+    job = NULL; /* theirs */
+    return OK;
+}
+
+static void post_later(struct exchange *exchange, struct status **status)
+{
+    CLEANUP(buf_free) struct buf json = BUF(ANSWER_BYTES_MAX);
+
+    (*status)->pending_count = (*status)->total;
+    result r = post_queue(exchange, *status, &json);
+    if (failed(r)) {
+        answer_failure(exchange, r, true);
+        return;
+    }
+    *status = NULL;
+    answer_json(exchange, 202, &json);
+}
+
+void post_objects(struct exchange *exchange)
+{
+    CLEANUP(status_free) struct status *status = NULL;
+    slice body = exchange->request->body;
+    uint64_t object_count;
+
+    if (!post_is_fit(exchange, body.len, body.len == 0))
+        return;
+    result r = envelope_measure(body, &object_count, &exchange->diag);
+    if (succeeded(r))
+        r = status_new(exchange, &status, &exchange->diag);
+    if (failed(r)) {
+        answer_failure(exchange, r, true);
+        return;
+    }
+    status->total = object_count;
+    store_view_end(&exchange->view); /* a thread reads or writes, not both */
+    if (object_count > exchange->limits.sync_objects)
+        post_later(exchange, &status);
+    else
+        post_now(exchange, &status);
+}
+
+/* ---- DELETE ---- */
+
+void delete_object(struct exchange *exchange)
+{
+    struct taxii_query query;
+    uint64_t count = 0;
+    result r = query_parse(exchange->request->query, QUERY_VERSION | QUERY_SPEC_VERSION,
+                           exchange->request->arena, &query, &exchange->diag);
+
+    store_view_end(&exchange->view);
+    if (succeeded(r) && !query.is_void)
+        r = store_remove(
+            exchange->taxii->store, exchange->collection.number, exchange->route.object,
+            &query.store,
+            slice_text(exchange->is_known ? exchange->account.name : ACCOUNT_ANONYMOUS), &count,
+            &exchange->diag);
+    if (failed(r))
+        answer_failure(exchange, r, false);
+    else if (count == 0)
+        answer_error(exchange, 404, "No such object, or no such version of it, is here.");
+    else
+        answer_empty(exchange, 200);
+}
