@@ -390,7 +390,7 @@ static result open_tables(struct kv *kv, struct diag *diag)
 
 static result open_file(struct kv *kv, struct diag *diag)
 {
-    bool is_ours;
+    bool is_ours = false;
     int dead;
 
     TRY(look_at_file(kv, &is_ours, diag));
