@@ -161,3 +161,21 @@ const char *json_escapes_wrong(slice inner, size_t *at)
     }
     return NULL;
 }
+
+size_t json_escape_put(uint32_t code, char *out)
+{
+    static const char letters[0x20] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    static const char hex[] = "0123456789abcdef";
+
+    if (code >= 0x20 && code != '"' && code != '\\')
+        return json_utf8_put(code, out);
+    out[0] = '\\';
+    out[1] = code >= 0x20 ? (char)code : letters[code];
+    if (out[1] != 0)
+        return 2;
+    memcpy(out + 1, "u00", 3);
+    out[4] = hex[code >> 4];
+    out[5] = hex[code & 0xF];
+    return JSON_ESCAPE_BYTES_MAX;
+}

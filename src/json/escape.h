@@ -22,3 +22,9 @@ const char *json_escapes_wrong(slice inner, size_t *at);
 
 #define JSON_UTF8_BYTES_MAX 4
 size_t json_utf8_put(uint32_t code, char *out); /* returns the bytes written */
+
+#define JSON_ESCAPE_BYTES_MAX 6
+
+/* A code point as RFC 8785 (3.2.2.2) writes it inside a string: `"`, `\` and control characters
+ * by their shortest escapes, all others as UTF-8.  Returns the bytes written. */
+size_t json_escape_put(uint32_t code, char *out);
