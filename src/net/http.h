@@ -5,7 +5,15 @@
 #include "base/buf.h"
 #include "base/pack.h"
 
-enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OPTIONS, HTTP_OTHER };
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_OTHER
+};
 
 #define HTTP_HEADERS_MAX 64
 
@@ -15,12 +23,12 @@ struct http_header {
 
 struct http_request {
     enum http_method method;
-    slice path;  /* percent-encoded as it came, without the query */
-    slice query; /* as it came, without '?' */
+    slice path;                        /* percent-encoded as it came, without the query */
+    slice query;                       /* as it came, without '?' */
     const struct http_header *headers; /* several of one name stay apart, in order */
     size_t header_count;
     slice body;
-    slice peer;      /* address of the client as text */
+    slice peer; /* address of the client as text */
     bool is_tls;
     struct arena *arena; /* for the handler: dies after the answer is sent */
 };

@@ -1,8 +1,9 @@
 /* The HTTP server: listeners, connections, limits, TLS; hands whole requests to a handler.
  *
- * libmicrohttpd speaks HTTP; the epoll loops are ours.  Every connection has limits: header
- * bytes, body bytes, idle time, total time for a request; reaching one is counted and answered
- * (400, 408, 413, 431) or, before a request is known, closed.
+ * HTTP/1.1 and 1.0, by a core of our own (docs/adr/0003) on epoll loops, one a thread.  Every
+ * connection has limits: header bytes, body bytes, idle time, a decent rate for what takes longer;
+ * reaching one is counted and answered (408, 413, 414, 431, 503) or, where no answer can be heard,
+ * ends in a close.
  */
 #pragma once
 
@@ -15,20 +16,26 @@ struct http_server_options {
     unsigned threads;
     size_t connections_max;
     size_t header_bytes_max;
-    unsigned idle_s; /* a connection that moves no byte for this long is closed; also slow headers and bodies */
+    unsigned idle_s; /* a connection that moves no byte for this long is closed; also slow headers
+                        and bodies */
     bool tls;
     const char *certificate_file, *key_file; /* PEM, when tls */
 
-    /* Asked when the headers are in, before the body: how many body bytes are taken, 0 for none.
-     * May answer at once (returns true with *early filled): 401, 403, 404, 411, 413, 415.  The rest of the
-     * body is then read and thrown away up to a limit, so that the client sees the answer. */
+    /* Asked once for every request, when its head is in and before its body: how many body bytes
+     * are taken (0 when it says nothing; more is refused with 413).  body_bytes_announced is 0 for
+     * no body and for one in chunks.  May answer at once (true, with *early filled): 401, 403, 404,
+     * 411, 413, 415.  What the client goes on sending is then read and thrown away up to a limit,
+     * so that it sees the answer.  NULL: no request has a body. */
     bool (*begin)(void *context, const struct http_request *request, size_t body_bytes_announced,
                   size_t *body_bytes_max, struct http_response *early);
     /* The whole request; runs on one of the server's threads. */
-    void (*handle)(void *context, const struct http_request *request, struct http_response *response);
-    /* An answer the server itself has to give (400 bad request line, 408, 413, 431 ...), so that the
-     * application may word it in its own media type.  May be NULL. */
-    void (*refuse)(void *context, int status, const struct http_request *request_or_null,
+    void (*handle)(void *context, const struct http_request *request,
+                   struct http_response *response);
+    /* An answer the server itself has to give (400, 408, 413, 414, 417, 431, 501, 503, 505), so
+     * that the application may word it in its own media type.  The request is there with its arena
+     * and peer; when its head could not be read, the method is HTTP_OTHER and the rest empty.  May
+     * be NULL: then a line of plain text goes out. */
+    void (*refuse)(void *context, int status, const struct http_request *request,
                    struct http_response *response);
     void *context;
 };
