@@ -1,3 +1,4 @@
+#define DIAG_IS_HERE
 #include "base/result.h"
 
 #include <errno.h>

@@ -110,7 +110,7 @@ static bool take_zone(slice *s, bool is_strict, int64_t *offset_s)
     if (!take_digits(s, 2, &hours) || !take_byte(s, ':', false) || !take_digits(s, 2, &minutes) ||
         hours > 23 || minutes > 59)
         return false;
-    *offset_s = sign * (hours * 3600 + minutes * 60);
+    *offset_s = sign * ((int64_t)hours * 3600 + (int64_t)minutes * 60);
     return true;
 }
 
@@ -131,7 +131,8 @@ static bool timestamp_take(slice text, bool is_strict, struct timestamp *out)
         hour > 23 || minute > 59 || second > 60 ||
         (second == 60 && (minute != 59 || (is_strict && hour != 23))))
         return false;
-    int64_t seconds = days_of(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60;
+    int64_t seconds = days_of(year, month, day) * SECONDS_PER_DAY + (int64_t)hour * 3600 +
+                      (int64_t)minute * 60;
     if (text.len > 0 && text.at[0] == '.') {
         text = slice_from(text, 1);
         if (!take_fraction(&text, &made))

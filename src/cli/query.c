@@ -116,7 +116,7 @@ static int filters_take(const struct cli *cli, struct arena *arena, struct store
 
 static int times_take(const struct cli *cli, struct store_query *query)
 {
-    struct timestamp added_after;
+    struct timestamp added_after = {0};
     int code = time_take(cli, "since", &query->has_modified_from, &query->modified_from);
 
     if (code == CLI_OK)

@@ -16,7 +16,7 @@
 #define PROGRESS_STEP_NS 100000000u
 #define PROGRESS_BAR_CELLS 24
 
-static void line_print(const char *format, va_list args)
+static PRINTF_LIKE(1, 0) void line_print(const char *format, va_list args)
 {
     char raw[4 * DIAG_TEXT_BYTES_MAX];
     int bytes = vsnprintf(raw, sizeof(raw), format, args);

@@ -535,7 +535,7 @@ static int adopt_larger_map(struct kv *kv)
     struct timespec until;
     int code = 0;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_REALTIME, &until); /* tidy: pthread's deadlines are timespecs */
     until.tv_sec += KV_RESIZE_WAIT_S;
     (void)pthread_mutex_lock(&kv->lock);
     if (kv->is_resizing) { /* another thread is at it: it speaks for us */

@@ -82,7 +82,7 @@ static double read_double(slice digits)
 
     memcpy(text, head.at, head.len);
     text[head.len] = '\0';
-    return strtod(text, NULL);
+    return strtod(text, NULL); /* tidy: the lexer made sure of its form */
 }
 
 /* An integer past 64 bits is lawful text; it becomes a real number. */

@@ -57,8 +57,7 @@ static void hostile_bytes_are_shown_not_sent(void **state)
     struct diag diag = {0};
 
     (void)state;
-    assert_true(
-        failed(diag_fail(&diag, ERR_INVALID, "id \"%s\"", "\x1b]0;owned\x07\r\nroot:")));
+    assert_true(failed(diag_fail(&diag, ERR_INVALID, "id \"%s\"", "\x1b]0;owned\x07\r\nroot:")));
     assert_string_equal(diag.text, "id \"\\x1b]0;owned\\x07\\x0d\\x0aroot:\"");
 }
 
