@@ -18,13 +18,13 @@ static unsigned char seed[SEED_BYTES_MAX];
 
 static void run_head(size_t count)
 {
-    unsigned char *copy = malloc(count > 0 ? count : 1); /* tidy: exact size, outside any arena */
+    unsigned char *copy = malloc(count > 0 ? count : 1);
 
     if (copy == NULL)
         abort();
     memcpy(copy, seed, count);
     (void)LLVMFuzzerTestOneInput(copy, count);
-    free(copy); /* tidy: the block above */
+    free(copy);
 }
 
 static int run_seed(const char *folder, const char *name, unsigned number)
