@@ -77,7 +77,8 @@ void check_unknown(struct check *c, const struct members *m, slice key,
 /* The inside of a value of any form: its references, empty lists, repeated keys. */
 void check_free(struct check *c, slice key, const struct json_node *value);
 void check_repeated(struct check *c, const struct json_node *object);
-void check_dictionary(struct check *c, const struct json_node *object);
+void check_dictionary(struct check *c, const struct property *property,
+                      const struct json_node *object);
 void check_hashes(struct check *c, const struct members *m, const struct property *property,
                   const struct json_node *object);
 void check_extensions(struct check *c, const struct members *m, const struct json_node *object);

@@ -41,7 +41,7 @@ static void check_observable(struct check *c, const struct json_node *object)
         return;
     shape = schema_type(text_of(c, type));
     if (shape != NULL && shape->class != STIX_SCO)
-        find(c, RULE_REFERENCE_LOCAL, type, SLICE_NONE, "a %.*s is no observable",
+        find(c, RULE_REFERENCE_LOCAL, type, SLICE_NONE, "%.*s is no observable",
              SLICE_ARG(shape->name));
     else
         walk_later(c, object, shape == NULL ? &shapes[SHAPE_CUSTOM] : shape, c->spec, true);

@@ -172,8 +172,51 @@ void check_unknown(struct check *c, const struct members *m, slice key,
 
 /* ---- dictionaries ---- */
 
-void check_dictionary(struct check *c, const struct json_node *object)
+static bool is_integer(const struct check *c, const struct json_node *node)
 {
+    int64_t value;
+
+    return json_i64(c->doc, node, &value);
+}
+
+static bool is_string_list(const struct check *c, const struct json_node *node)
+{
+    if (node->kind != JSON_ARRAY)
+        return false;
+    for (struct json_each each = json_each(c->doc, node); json_next(&each);) {
+        if (each.value->kind != JSON_STRING)
+            return false;
+    }
+    return true;
+}
+
+static bool entry_holds(const struct check *c, enum property_entries entries,
+                        const struct json_node *node)
+{
+    switch (entries) {
+    case ENTRIES_ANY:
+        return true;
+    case ENTRIES_STRINGS:
+        return node->kind == JSON_STRING;
+    case ENTRIES_NAMED_NUMBERS:
+        return node->kind == JSON_STRING || is_integer(c, node);
+    case ENTRIES_INTEGERS:
+        return is_integer(c, node);
+    case ENTRIES_STRING_LISTS:
+        return is_string_list(c, node);
+    }
+    return true;
+}
+
+void check_dictionary(struct check *c, const struct property *p, const struct json_node *object)
+{
+    static const char *const words[] = {
+        [ENTRIES_ANY] = "anything",
+        [ENTRIES_STRINGS] = "a string",
+        [ENTRIES_NAMED_NUMBERS] = "a string or an integer",
+        [ENTRIES_INTEGERS] = "an integer",
+        [ENTRIES_STRING_LISTS] = "a list of strings",
+    };
     size_t least = c->spec == STIX_20 ? KEY_BYTES_MIN_20 : 1;
 
     if (!expect(c, object, JSON_OBJECT))
@@ -182,6 +225,8 @@ void check_dictionary(struct check *c, const struct json_node *object)
         if (!syntax_dictionary_key(text_of(c, each.key), least))
             find(c, RULE_KEY, each.key, SLICE_NONE,
                  "is no key of %zu to 250 letters, digits, hyphens and underscores", least);
+        if (!entry_holds(c, p->entries, each.value))
+            find(c, RULE_ENTRY, each.value, SLICE_NONE, "must be %s", words[p->entries]);
     }
     check_free(c, SLICE_NONE, object);
 }

@@ -6,8 +6,7 @@
 
 #include "base/banned.h"
 
-/* STIX 2.1, 2.10: integers stay within what a double holds exactly. */
-#define NO_LIMIT (((int64_t)1 << 53) - 1)
+#define NO_LIMIT INTEGER_MAX
 #define NO_FLOOR (-NO_LIMIT)
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -110,7 +109,7 @@ bool targets_allow(const struct targets *targets, slice type)
 #define BOOLEAN FORM(BOOLEAN)
 #define TIMESTAMP FORM(TIMESTAMP)
 #define HASHES FORM(HASHES)
-#define DICTIONARY FORM(DICTIONARY)
+#define DICTIONARY(of) FORM(DICTIONARY), .entries = ENTRIES_##of
 #define EXTENSIONS FORM(EXTENSIONS)
 #define OBSERVABLES FORM(OBSERVABLES)
 #define SELECTOR FORM(SELECTOR)
@@ -131,6 +130,8 @@ bool targets_allow(const struct targets *targets, slice type)
 #define RELATIONSHIP TEXT_FORM(RELATIONSHIP)
 #define PROTOCOL TEXT_FORM(PROTOCOL)
 #define COUNTRY TEXT_FORM(COUNTRY)
+#define CHARSET TEXT_FORM(CHARSET)
+#define CPE TEXT_FORM(CPE)
 #define RANGE(low, high) .has_range = true, .least = (low), .most = (high)
 #define INTEGER(low, high) FORM(INTEGER), RANGE(low, high)
 #define FLOAT_IN(low, high) FORM(FLOAT), RANGE(low, high)

@@ -7,6 +7,9 @@
 
 #include "stix/object.h"
 
+/* STIX 2.1, 2.10: integers stay within what a double holds exactly. */
+#define INTEGER_MAX (((int64_t)1 << 53) - 1)
+
 #define SHAPE_PROPERTIES_MAX 64 /* a bit each in a uint64_t */
 
 /* How a value is written, and what is asked of it. */
@@ -46,7 +49,18 @@ enum property_syntax {
     SYNTAX_RELATIONSHIP, /* a relationship_type */
     SYNTAX_PROTOCOL,
     SYNTAX_COUNTRY,
+    SYNTAX_CHARSET,
+    SYNTAX_CPE,
     SYNTAX_COUNT,
+};
+
+/* What the values of a dictionary are. */
+enum property_entries {
+    ENTRIES_ANY,
+    ENTRIES_STRINGS,
+    ENTRIES_NAMED_NUMBERS, /* strings or integers */
+    ENTRIES_INTEGERS,
+    ENTRIES_STRING_LISTS,
 };
 
 /* Which versions of STIX have a property, and how much is lost without it. */
@@ -97,7 +111,8 @@ struct property {
     uint8_t use;  /* enum property_use */
     bool is_list; /* of values of the kind */
     bool has_range;
-    uint8_t shape; /* of KIND_OBJECT: enum shape_id */
+    uint8_t shape;   /* of KIND_OBJECT: enum shape_id */
+    uint8_t entries; /* of KIND_DICTIONARY: enum property_entries */
     int64_t least, most;
     const struct vocab *vocab;
     const struct targets *targets;

@@ -8,6 +8,8 @@
 #define DOMAIN_BYTES_MAX 253
 #define LABEL_BYTES_MAX 63
 #define SUBTAG_BYTES_MAX 8
+#define CHARSET_BYTES_MAX 40
+#define CPE_COLONS 12
 #define PROPERTY_NAME_BYTES_MIN 3
 #define PROPERTY_NAME_BYTES_MAX 250
 
@@ -282,6 +284,35 @@ static bool country_holds(slice s)
     return s.len == 2 && all_of(s, is_alpha);
 }
 
+static bool is_charset(char c)
+{
+    return is_alnum(c) || (c != '\0' && strchr("/.+_:()-", c) != NULL);
+}
+
+/* IANA's character sets: at most 40 bytes, of ASCII (RFC 2978, 2.3). */
+static bool charset_holds(slice s)
+{
+    return s.len >= 2 && s.len <= CHARSET_BYTES_MAX && all_of(s, is_charset);
+}
+
+/* The formatted string of CPE 2.3 (NISTIR 7695, 6.2): 11 attributes, a colon before each. */
+static bool cpe_holds(slice s)
+{
+    size_t colons = 0;
+
+    if (!slice_starts(s, SLICE("cpe:2.3:")))
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        if ((uint8_t)s.at[i] <= ' ')
+            return false;
+        if (s.at[i] == '\\')
+            i++; /* what it quotes */
+        else if (s.at[i] == ':')
+            colons++;
+    }
+    return colons == CPE_COLONS && s.at[s.len - 1] != ':';
+}
+
 static bool ipv4_holds(slice s)
 {
     return address_holds(s, AF_INET, 32);
@@ -310,6 +341,8 @@ static const struct {
     [SYNTAX_EMAIL] = {email_holds, "an e-mail address (RFC 5322)", RULE_VALUE},
     [SYNTAX_RELATIONSHIP] = {relationship_holds, "of a-z, 0-9 and hyphens", RULE_VALUE},
     [SYNTAX_PROTOCOL] = {protocol_holds, "a protocol's name in lower case", RULE_VALUE},
+    [SYNTAX_CHARSET] = {charset_holds, "the name of a character set, such as UTF-8", RULE_VALUE},
+    [SYNTAX_CPE] = {cpe_holds, "a CPE 2.3 formatted string", RULE_VALUE},
     [SYNTAX_COUNTRY] = {country_holds, "a country code of two letters (ISO 3166-1)", RULE_VALUE},
 };
 

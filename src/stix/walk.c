@@ -3,6 +3,8 @@
 
 #include "base/banned.h"
 
+#define NUMBER_BYTES_SHOWN 32
+
 /* An object and the shape it is held against. */
 struct task {
     const struct json_node *object;
@@ -73,27 +75,36 @@ void walk_later(struct check *c, const struct json_node *object, const struct sh
 
 /* ---- one value ---- */
 
+static void out_of_range(struct check *c, const struct property *p, const struct json_node *node)
+{
+    slice number = slice_head(json_raw(c->doc, node), NUMBER_BYTES_SHOWN);
+
+    if (p->most < INTEGER_MAX)
+        find(c, RULE_RANGE, node, SLICE_NONE, "is %.*s, not from %lld to %lld", SLICE_ARG(number),
+             (long long)p->least, (long long)p->most);
+    else if (p->least == 0 && number.at[0] == '-')
+        find(c, RULE_RANGE, node, SLICE_NONE, "is %.*s, must not be negative", SLICE_ARG(number));
+    else
+        find(c, RULE_RANGE, node, SLICE_NONE, "is %.*s, takes more than 53 bits",
+             SLICE_ARG(number));
+}
+
+static bool is_whole(slice number)
+{
+    return memchr(number.at, '.', number.len) == NULL &&
+           memchr(number.at, 'e', number.len) == NULL && memchr(number.at, 'E', number.len) == NULL;
+}
+
 static void check_integer(struct check *c, const struct property *p, const struct json_node *node)
 {
-    slice digits = json_raw(c->doc, node);
     int64_t value;
 
     if (!expect(c, node, JSON_NUMBER))
         return;
-    if (!json_i64(c->doc, node, &value)) {
-        bool is_whole = memchr(digits.at, '.', digits.len) == NULL &&
-                        memchr(digits.at, 'e', digits.len) == NULL &&
-                        memchr(digits.at, 'E', digits.len) == NULL;
-
-        if (is_whole)
-            find(c, RULE_RANGE, node, SLICE_NONE, "is not from %lld to %lld", (long long)p->least,
-                 (long long)p->most);
-        else
-            find(c, RULE_KIND, node, SLICE_NONE, "must be an integer");
-    } else if (value < p->least || value > p->most) {
-        find(c, RULE_RANGE, node, SLICE_NONE, "is %lld, not from %lld to %lld", (long long)value,
-             (long long)p->least, (long long)p->most);
-    }
+    if (!is_whole(json_raw(c->doc, node)))
+        find(c, RULE_KIND, node, SLICE_NONE, "must be an integer");
+    else if (!json_i64(c->doc, node, &value) || value < p->least || value > p->most)
+        out_of_range(c, p, node);
 }
 
 static void check_float(struct check *c, const struct property *p, const struct json_node *node)
@@ -104,9 +115,9 @@ static void check_float(struct check *c, const struct property *p, const struct 
         return;
     if (!json_double(c->doc, node, &value))
         find(c, RULE_KIND, node, SLICE_NONE, "is no number a double holds");
-    else if (p->has_range && (value < (double)p->least || value > (double)p->most))
-        find(c, RULE_RANGE, node, SLICE_NONE, "is %g, not from %lld to %lld", value,
-             (long long)p->least, (long long)p->most);
+    else if (p->has_range &&
+             (value < (double)p->least || (p->most < INTEGER_MAX && value > (double)p->most)))
+        out_of_range(c, p, node);
 }
 
 /* STIX 2.1, 3.2: at least milliseconds; 2.0, part 1, 3.1: milliseconds. */
@@ -163,7 +174,7 @@ static void check_ref(struct check *c, const struct members *m, const struct pro
     }
     if (!targets_allow(p->targets, id.type))
         find(c, is_marking ? RULE_MARKING : RULE_REFERENCE_TYPE, node, SLICE_NONE,
-             "must refer to %s, not to a %.*s", p->targets->words, SLICE_ARG(id.type));
+             "refers to type %.*s, must refer to %s", SLICE_ARG(id.type), p->targets->words);
     if (is_marking && slice_eq(text, c->out->id_text))
         find(c, RULE_MARKING_SELF, node, SLICE_NONE, "a marking cannot mark itself");
     if (p->use == USE_CREATOR)
@@ -254,6 +265,16 @@ static void check_number_value(struct check *c, const struct members *m, const s
         gather_value(c, schema_path(m->shape, p), json_raw(c->doc, node));
 }
 
+static void check_part(struct check *c, const struct members *m, const struct property *p,
+                       const struct json_node *node)
+{
+    if (!expect(c, node, JSON_OBJECT))
+        return;
+    if (node->size == 1)
+        find(c, RULE_EMPTY, node, SLICE_NONE, "is an empty object; leave it out instead");
+    walk_later(c, node, &shapes[p->shape], m->spec, m->is_contained);
+}
+
 static void check_value(struct check *c, const struct members *m, const struct property *p,
                         const struct json_node *node)
 {
@@ -292,11 +313,10 @@ static void check_value(struct check *c, const struct members *m, const struct p
         check_hashes(c, m, p, node);
         break;
     case KIND_DICTIONARY:
-        check_dictionary(c, node);
+        check_dictionary(c, p, node);
         break;
     case KIND_OBJECT:
-        if (expect(c, node, JSON_OBJECT))
-            walk_later(c, node, &shapes[p->shape], m->spec, m->is_contained);
+        check_part(c, m, p, node);
         break;
     case KIND_EXTENSIONS:
         check_extensions(c, m, node);
@@ -361,6 +381,10 @@ static void check_object(struct check *c, const struct task *task)
             index = schema_property(m.shape, STIX_20, key);
         if (index < 0) {
             check_unknown(c, &m, key, each.key, each.value);
+            continue;
+        }
+        if (each.value->kind == JSON_NULL) { /* as if it were not there */
+            (void)expect(c, each.value, JSON_STRING);
             continue;
         }
         m.seen |= (uint64_t)1 << index;
@@ -448,9 +472,11 @@ static void check_head(struct check *c)
     const struct json_node *node;
     slice type = SLICE_NONE;
 
-    if (head_string(c, RULE_TYPE, SLICE("type"), &node, &type) && !stix_type_valid(type))
+    if (head_string(c, RULE_TYPE, SLICE("type"), &node, &type) && !stix_type_valid(type)) {
         find(c, RULE_TYPE, node, SLICE_NONE, "\"%.*s\" is no lawful name of a type",
              SLICE_ARG(slice_head(type, STIX_TYPE_BYTES_MAX)));
+        type = SLICE_NONE;
+    }
     c->shape = schema_type(type);
     c->out->class = c->shape == NULL ? STIX_CUSTOM : c->shape->class;
     if (c->shape == NULL) {
@@ -458,8 +484,6 @@ static void check_head(struct check *c)
         if (type.len > 0)
             check_custom_type(c, type);
     }
-    if (c->shape->id == SHAPE_BUNDLE)
-        find(c, RULE_OBJECT, NULL, SLICE_NONE, "is a bundle, which holds objects and is none");
     check_spec_version(c);
     c->out->spec = c->spec;
     check_id(c, type);
@@ -507,6 +531,10 @@ static void check_root(struct check *c)
         return;
     }
     check_head(c);
+    if (c->shape->id == SHAPE_BUNDLE) {
+        find(c, RULE_OBJECT, NULL, SLICE_NONE, "is a bundle, which holds objects and is none");
+        return;
+    }
     root.shape = c->shape;
     root.spec = c->spec;
     check_object(c, &root);
