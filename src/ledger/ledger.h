@@ -1,26 +1,44 @@
 /* The log: every change of a node's state is one entry, appended and never altered.
  *
  * An entry is one canonical JSON object (RFC 8785) of at most LEDGER_ENTRY_BYTES_MAX bytes with the
- * members "kind", "at" (strictly increasing), and what the kind asks for.  Entries hold hashes and
- * decisions, never content.  The log knows no STIX; who appends also derives tables in the same
- * transaction.
+ * members "kind", "at" (strictly increasing), and what the kind asks for.  Its key is its number,
+ * from 0. Entries hold hashes and decisions, never content.  The log knows no STIX; who appends
+ * also derives tables in the same transaction, by the very code that derives them again from the
+ * entry.
  */
 #pragma once
 
-#include "json/write.h"
 #include "kv/kv.h"
+#include "json/json.h"
+#include "json/write.h"
 
 #define LEDGER_ENTRY_BYTES_MAX 65535
+#define LEDGER_DEPTH_MAX 32
 
-/* at_us for the next entry: the wall clock, but always later than the last entry, and later than any
- * `reach_us` an entry said it used (a clock that jumps back harms nothing). */
+/* at_us for the next entry: the wall clock, but always later than the last entry's "at" and than
+ * its "reach" (a clock that jumps back harms nothing).  An entry that uses up more dates than its
+ * own, as an import of n objects does, says in its body how far it came: "reach", a date not before
+ * "at", which time_format_us writes.  Every date after "at" up to "reach" is that entry's own.
+ * Since each entry is later than all before it, the last one alone decides. */
 int64_t ledger_next_us(struct kv_txn *txn, kv_table log, int64_t now_us);
 
-/* Append.  body: the members besides "at" and "kind" as a JSON object text ("{}" for none); the entry is
- * put in canonical form here.  Failures stay in the transaction. */
+/* Append.  kind: of [a-z0-9._-]; at_us: from ledger_next_us in this transaction; body: the members
+ * besides "at" and "kind" as a JSON object text ("{}" for none); the entry is put in canonical form
+ * here. Failures stay in the transaction: ERR_INVALID for a body that is no object, repeats a
+ * member or has a bad "reach", ERR_LIMIT past LEDGER_ENTRY_BYTES_MAX. */
 void ledger_append(struct kv_txn *txn, kv_table log, slice kind, int64_t at_us, slice body,
                    uint64_t *number);
 
-/* An entry's text; false past the last. */
+/* An entry's text, borrowed as kv_get's values are; false past the last. */
 bool ledger_read(struct kv_txn *txn, kv_table log, uint64_t number, slice *entry);
 uint64_t ledger_count(struct kv_txn *txn, kv_table log);
+
+/* An entry taken apart, for those who derive tables from it.  doc and kind are borrowed from the
+ * parser until its next parse. */
+struct ledger_entry {
+    struct json_doc doc;
+    slice kind;
+    int64_t at_us, reach_us; /* reach_us is at_us when the entry names none */
+};
+MUST_USE result ledger_parse(struct json_parser *parser, slice text, struct ledger_entry *out,
+                             struct diag *diag); /* ERR_CORRUPT: no entry of ours */
