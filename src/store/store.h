@@ -1,10 +1,10 @@
 /* The store: every version of every object, found by anything people ask for.
  *
  * An *addition* is the unit: one version of one object added to one collection.  Additions are
- * numbered from 0 (`seq`), and each has a date_added that is later than that of every lower number, so
- * order by number is order by date, for ever.  Texts lie in append-only segment files in that order,
- * separated by commas, so that a page of neighbours is one slice of mapped memory; a directory
- * of fixed-size records says where each text stands; LMDB holds the log and the indexes.
+ * numbered from 0 (`seq`), and each has a date_added that is later than that of every lower number,
+ * so order by number is order by date, for ever.  Texts lie in append-only segment files in that
+ * order, separated by commas, so that a page of neighbours is one slice of mapped memory; a
+ * directory of fixed-size records says where each text stands; LMDB holds the log and the indexes.
  *
  * A write is: texts and records to their files, made durable; then one LMDB transaction that names
  * them.  What no transaction names is cut at the next start.
@@ -15,24 +15,26 @@
 #include "base/crypto.h"
 #include "base/source.h"
 #include "base/world.h"
-#include "json/write.h"
 #include "kv/kv.h"
 #include "stix/object.h"
+#include "json/write.h"
 
 struct store;
 
 struct store_options {
     const char *folder;
     size_t map_bytes_max;
-    bool create;    /* make the folder and a new store when there is none */
+    bool create; /* make the folder and a new store when there is none */
     bool read_only;
     const char *const *more_tables; /* tables of other modules in the same file, NULL-terminated */
     const struct world *world;      /* NULL: the real one */
 };
 
-/* ERR_MISSING: no store there and !create.  ERR_CONFLICT "made by an older/newer format version N, this
- * program reads M".  Cuts what no transaction names and finishes or undoes an import that was killed. */
-MUST_USE result store_open(const struct store_options *options, struct store **out, struct diag *diag);
+/* ERR_MISSING: no store there and !create.  ERR_CONFLICT "made by an older/newer format version N,
+ * this program reads M".  Cuts what no transaction names and finishes or undoes an import that was
+ * killed. */
+MUST_USE result store_open(const struct store_options *options, struct store **out,
+                           struct diag *diag);
 void store_close(struct store **store);
 struct kv *store_kv(struct store *store);
 kv_table store_table(const struct store *store, const char *name); /* of more_tables */
@@ -45,6 +47,11 @@ struct store_view {
     struct store *store;
     struct kv_txn txn;
     uint64_t seq_end; /* additions there are: 0 .. seq_end-1 */
+    /* What was looked up last, for the neighbours that are asked for next. */
+    uint64_t date_first, date_end; /* of one import */
+    int64_t date_us;
+    uint32_t type_known; /* its code plus 1; 0: none */
+    slice type_text;     /* borrowed from the transaction */
 };
 
 void store_view_begin(struct store *store, struct store_view *view, struct diag *diag);
@@ -65,12 +72,14 @@ struct collection {
 
 bool store_collection_find(struct store_view *view, slice id_or_alias, struct collection *out);
 bool store_collection_at(struct store_view *view, size_t index, struct collection *out);
-/* id NULL: a new random one.  ERR_CONFLICT: id or alias in use; ERR_INVALID: no UUIDv4, bad alias. */
+/* id NULL: a new random one.  ERR_CONFLICT: id or alias in use; ERR_INVALID: no UUIDv4, bad alias.
+ */
 MUST_USE result store_collection_add(struct store *store, const struct uuid *id, slice title,
                                      slice alias, slice description, slice actor,
                                      struct collection *out, struct diag *diag);
-MUST_USE result store_collection_remove(struct store *store, uint32_t number, slice actor,
-                                        struct diag *diag); /* ERR_CONFLICT while it holds objects */
+MUST_USE result
+store_collection_remove(struct store *store, uint32_t number, slice actor,
+                        struct diag *diag); /* ERR_CONFLICT while it holds objects */
 
 /* ---- additions ---- */
 
@@ -123,7 +132,8 @@ struct store_query {
     size_t phase_count;
     const slice *values; /* exact, normalised by the store for each kind */
     size_t value_count;
-    const slice *words; /* all must stand in name, description, aliases; case folded; a trailing '*' is a prefix */
+    const slice *words; /* all must stand in name, description, aliases; case folded; a trailing '*'
+                           is a prefix */
     size_t word_count;
     const slice *refs_to; /* objects that point to one of these ids */
     size_t ref_to_count;
@@ -134,17 +144,19 @@ struct store_query {
     bool newest_first; /* by modified, for `search`; paging by seq_from does not go with it */
 };
 
-/* A page of additions in order.  *more: there is at least one behind it; *next_seq: where it starts. */
+/* A page of additions in order.  *more: there is at least one behind it; *next_seq: where it
+ * starts. */
 struct store_page {
     const uint64_t *seqs; /* in the arena */
     size_t count;
     bool more;
     uint64_t next_seq;
-    slice text; /* "object,object,...": from the map when they are neighbours, else put together in the arena */
+    slice text; /* "object,object,...": from the map when they are neighbours, else put together in
+                   the arena */
 };
 
-/* limit_bytes: object text at most (one object always fits); SIZE_MAX for none.  with_text: fill page->text.
- * ERR_LIMIT past the arena, ERR_CORRUPT when the files disagree. */
+/* limit_bytes: object text at most (one object always fits); SIZE_MAX for none.  with_text: fill
+ * page->text. ERR_LIMIT past the arena, ERR_CORRUPT when the files disagree. */
 MUST_USE result store_find(struct store_view *view, const struct store_query *query,
                            size_t limit_objects, size_t limit_bytes, bool with_text,
                            struct arena *arena, struct store_page *out, struct diag *diag);
@@ -154,12 +166,12 @@ uint64_t store_collection_count(struct store_view *view, uint32_t collection); /
 /* ---- imports ---- */
 
 enum import_outcome {
-    IMPORT_TAKEN,     /* new */
-    IMPORT_REPLACED,  /* a newer version of one that is held */
-    IMPORT_OLDER,     /* an older version than the one that is held; kept too */
-    IMPORT_HELD,      /* this version is in the collection already */
-    IMPORT_CONFLICT,  /* same id and version, other content: the first is kept */
-    IMPORT_REFUSED,   /* fails the check */
+    IMPORT_TAKEN,    /* new */
+    IMPORT_REPLACED, /* a newer version of one that is held */
+    IMPORT_OLDER,    /* an older version than the one that is held; kept too */
+    IMPORT_HELD,     /* this version is in the collection already */
+    IMPORT_CONFLICT, /* same id and version, other content: the first is kept */
+    IMPORT_REFUSED,  /* fails the check */
 };
 
 struct import_report {
@@ -169,7 +181,7 @@ struct import_report {
     slice id;        /* as written; empty when it has none */
     struct timestamp version;
     bool has_version;
-    slice reason; /* of a refusal or conflict: "pattern: expected ..." */
+    slice reason;                         /* of a refusal or conflict: "pattern: expected ..." */
     const struct stix_findings *findings; /* warnings */
 };
 
@@ -177,30 +189,33 @@ struct import_options {
     uint32_t collection;
     enum stix_mode mode;
     size_t object_bytes_max, json_depth_max;
-    slice origin; /* where it came from, for the log: a file name, "taxii", a URL */
-    slice actor;  /* who: account name or "cli" */
+    slice origin;     /* where it came from, for the log: a file name, "taxii", a URL */
+    slice actor;      /* who: account name or "cli" */
     unsigned threads; /* 0: as many as there are, at most 4 */
     bool dry_run;
     bool broken_ok; /* lenient: whole objects in front of a cut are kept and the cut is reported */
-    void (*report)(void *context, const struct import_report *report); /* in input order; may be NULL */
+    void (*report)(void *context,
+                   const struct import_report *report); /* in input order; may be NULL */
     void (*progress)(void *context, uint64_t bytes_taken, uint64_t bytes_total, uint64_t objects);
     void *context;
 };
 
 struct import_counts {
     uint64_t taken, replaced, older, held, conflicts, refused, warned;
-    uint64_t bytes; /* unpacked input */
+    uint64_t bytes;                        /* unpacked input */
     int64_t added_first_us, added_last_us; /* of what was added; 0 when nothing */
 };
 
-/* Take a stream of objects (bundle, envelope, array, NDJSON) in, all that pass the checks or, when the
- * stream is broken, none; durable when it returns OK.  Memory stays bounded whatever the size. */
+/* Take a stream of objects (bundle, envelope, array, NDJSON) in, all that pass the checks or, when
+ * the stream is broken, none; durable when it returns OK.  Memory stays bounded whatever the size.
+ */
 MUST_USE result store_import(struct store *store, struct source *source,
                              const struct import_options *options, struct import_counts *counts,
                              struct diag *diag);
 
-/* Remove additions of an object from a collection: its versions that the filter names (as TAXII DELETE:
- * none named = all).  Bytes go when no addition holds them any more; the log keeps that they were there. */
+/* Remove additions of an object from a collection: its versions that the filter names (as TAXII
+ * DELETE: none named = all).  Bytes go when no addition holds them any more; the log keeps that
+ * they were there. */
 MUST_USE result store_remove(struct store *store, uint32_t collection, slice id,
                              const struct store_query *versions, slice actor, uint64_t *count,
                              struct diag *diag);
@@ -213,10 +228,15 @@ struct store_status {
 };
 void store_status(struct store_view *view, struct store_status *out);
 
+/* Keep other writers of objects out, in all processes, while the tables are derived again. */
+MUST_USE result store_lock(struct store *store, struct diag *diag);
+void store_unlock(struct store *store);
+
 /* SHA-256 over every derived table, in order: equal states have equal hashes. */
 MUST_USE result store_state_hash(struct store_view *view, struct hash256 *out, struct diag *diag);
 
-/* Re-derive the tables of objects and collections from one entry of the log.  False: not a kind of ours. */
+/* Re-derive the tables of objects and collections from one entry of the log.  False: not a kind of
+ * ours. */
 bool store_apply(struct store *store, struct kv_txn *txn, slice kind, uint64_t number, slice entry);
 /* Empty the derived tables, before entries are applied again from the first. */
 void store_clear_derived(struct store *store, struct kv_txn *txn);

@@ -1,0 +1,18 @@
+/* A stored object read again: parsed and understood as it was when it came. */
+#pragma once
+
+#include "store/inside.h"
+#include "store/terms.h"
+
+struct opener {
+    struct json_parser *parser; /* owned */
+    struct arena arena;         /* owned; reset for each object */
+    struct stix_findings findings;
+};
+
+MUST_USE result opener_init(struct opener *opener, struct diag *diag);
+void opener_free(struct opener *opener); /* fits CLEANUP */
+
+/* Good until the next call.  False: its bytes were removed, or it cannot be read. */
+bool opener_open(struct opener *opener, struct store_files *files, const struct record *record,
+                 struct stix_object *out);
