@@ -30,7 +30,7 @@ static bool escaped_eq(slice inner, slice value)
 
 bool json_is(const struct json_doc *doc, const struct json_node *node, slice value)
 {
-    if (node->kind != JSON_STRING)
+    if (node == NULL || node->kind != JSON_STRING)
         return false;
     if (node->escaped)
         return escaped_eq(json_inner(doc, node), value);
@@ -80,7 +80,7 @@ size_t json_count(const struct json_doc *doc, const struct json_node *container)
 
 slice json_string(const struct json_doc *doc, const struct json_node *node, struct arena *arena)
 {
-    if (node->kind != JSON_STRING)
+    if (node == NULL || node->kind != JSON_STRING)
         return SLICE_NONE;
     slice inner = json_inner(doc, node);
     if (!node->escaped)
@@ -93,14 +93,14 @@ slice json_string(const struct json_doc *doc, const struct json_node *node, stru
 
 bool json_i64(const struct json_doc *doc, const struct json_node *node, int64_t *out)
 {
-    return node->kind == JSON_NUMBER && parse_i64(json_inner(doc, node), out);
+    return node != NULL && node->kind == JSON_NUMBER && parse_i64(json_inner(doc, node), out);
 }
 
 bool json_double(const struct json_doc *doc, const struct json_node *node, double *out)
 {
     double value;
 
-    if (node->kind != JSON_NUMBER ||
+    if (node == NULL || node->kind != JSON_NUMBER ||
         json_number_read(doc->text.at + node->at, node->len, &value) != 0)
         return false;
     *out = value;

@@ -152,9 +152,8 @@ void get_collections(struct exchange *exchange)
             break;
         unsigned rights = account_rights(exchange->taxii->accounts, &exchange->view.txn, account,
                                          collection.number);
-        /* Nobody without an account learns of what is not for everybody. */
-        if (rights == 0 && (collection.is_hidden || account == NULL))
-            continue;
+        if (rights == 0)
+            continue; /* not there for this client, as in every other endpoint */
         if (!any) {
             jw_key(&w, SLICE("collections"));
             jw_array_begin(&w);

@@ -9,6 +9,7 @@
 
 #include "base/banned.h"
 
+#define STRAY_BODY_BYTES_MAX 65536 /* of a GET or DELETE: taken and not looked at */
 #define TAXII_BYTES_MAX (sizeof(struct taxii) + 4096)
 
 /* What one method of an endpoint does and the right it asks for. */
@@ -111,8 +112,8 @@ static bool find_route(struct exchange *exchange)
     return found;
 }
 
-/* TAXII 2.1, 5.3 to 5.8: 404 for what the client must not know of, 403 for what it knows of and has
- * no right to, 401 while it has not said who it is. */
+/* A collection one has no right to is not there for one: 404 (TAXII 2.1, 5.2 to 5.8; the table of
+ * 5.7 asks for it), or 401 while the client has not said who it is. */
 static bool find_collection(struct exchange *exchange)
 {
     const struct account *account = exchange->is_known ? &exchange->account : NULL;
@@ -122,7 +123,7 @@ static bool find_collection(struct exchange *exchange)
     exchange->rights = found ? account_rights(exchange->taxii->accounts, &exchange->view.txn,
                                               account, exchange->collection.number)
                              : 0;
-    if (exchange->rights != 0 || (found && exchange->is_known && !exchange->collection.is_hidden))
+    if (exchange->rights != 0)
         return true;
     if (exchange->is_known)
         answer_error(exchange, 404, "No such collection.");
@@ -131,16 +132,15 @@ static bool find_collection(struct exchange *exchange)
     return false;
 }
 
+/* One that it knows of and may not use so: 403. */
 static bool has_rights(struct exchange *exchange, const struct action *action)
 {
     if ((exchange->rights & action->rights) == action->rights)
         return true;
-    if (!exchange->is_known)
-        ask_to_log_in(exchange);
-    else if (exchange->rights == 0 && exchange->request->method == HTTP_DELETE)
-        answer_error(exchange, 404, "No such object."); /* 5.7: the table of DELETE */
-    else
+    if (exchange->is_known)
         answer_error(exchange, 403, "You have no right to do this in this collection.");
+    else
+        ask_to_log_in(exchange);
     return false;
 }
 
@@ -219,9 +219,9 @@ bool taxii_begin(void *context, const struct http_request *request, size_t body_
     CLEANUP(exchange_end) struct exchange exchange = {0};
     bool is_announced = http_header_find(request, SLICE("content-length")).at != NULL;
 
-    *body_bytes_max = 0;
+    *body_bytes_max = STRAY_BODY_BYTES_MAX;
     if (request->method != HTTP_POST)
-        return false; /* no body is taken, so all can wait for taxii_handle */
+        return false; /* nothing that must be said before the body, so all waits for taxii_handle */
     exchange_begin(&exchange, context, request, early);
     if (admit(&exchange) == NULL || !post_is_fit(&exchange, is_announced ? body_bytes_announced : 0,
                                                  is_announced && body_bytes_announced == 0))
