@@ -15,6 +15,9 @@
 #define FIXED_EXPONENT_MAX 21
 #define FIXED_EXPONENT_MIN (-6) /* exclusive */
 
+/* Not more than JSON_PADDING. */
+#define SHORT_BYTES 32
+
 #define LEVELS_MAX JSON_TEXT_BYTES_MAX
 #define MEMBERS_MAX JSON_TEXT_BYTES_MAX
 
@@ -73,9 +76,14 @@ static inline result room(struct form *form, size_t bytes)
     return bytes <= (size_t)(form->room_end - form->to) ? OK : room_take(form, bytes);
 }
 
+/* Most pieces are short: one copy of fixed size costs less than one of just the right size.  Reads
+ * into the text's padding. */
 static inline void put(struct form *form, slice s)
 {
-    memcpy(form->to, s.at, s.len);
+    if (s.len <= SHORT_BYTES && (size_t)(form->room_end - form->to) >= SHORT_BYTES)
+        memcpy(form->to, s.at, SHORT_BYTES);
+    else
+        memcpy(form->to, s.at, s.len);
     form->to += s.len;
 }
 
@@ -199,37 +207,25 @@ static result string_put(struct form *form, const struct json_node *node)
 
 /* ---- objects (RFC 8785, 3.2.3) ---- */
 
-static size_t member_count(const struct json_node *object)
-{
-    size_t count = 0;
-
-    for (const struct json_node *at = object + 1, *end = object + object->size; at < end;
-         at += 1 + at[1].size)
-        count++;
-    return count;
-}
-
-static result members_push(struct form *form, const struct json_node *object, size_t count)
+/* An object has at most half as many members as nodes; sorting needs as much room again. */
+static result members_push(struct form *form, const struct json_node *object)
 {
     struct json_member *members =
-        table_grow(form->members, &form->member_capacity, form->member_count + 2 * count,
+        table_grow(form->members, &form->member_capacity, form->member_count + object->size,
                    MEMBERS_MAX, sizeof *members);
+    size_t count = 0;
 
     if (members == NULL)
-        return diag_fail(form->diag, ERR_LIMIT, "no memory for an object of %zu members", count);
+        return diag_fail(form->diag, ERR_LIMIT, "no memory for an object of %u nodes",
+                         object->size);
     form->members = members;
     members += form->member_count;
+    for (const struct json_node *key = object + 1, *end = object + object->size; key < end;
+         key += 1 + key[1].size)
+        members[count++] = (struct json_member){.rank = json_key_rank(form->doc, key),
+                                                .key = (uint32_t)(key - form->doc->nodes)};
     form->member_count += count;
-    const struct json_node *key = object + 1;
-    for (size_t i = 0; i < count; i++, key += 1 + key[1].size) {
-        slice inner = json_inner(form->doc, key);
-
-        members[i] = (struct json_member){.rank = json_key_rank(inner, key->escaped),
-                                          .key = (uint32_t)(key - form->doc->nodes),
-                                          .escaped = key->escaped,
-                                          .inner = inner};
-    }
-    if (json_members_sort(members, members + count, count) != members)
+    if (json_members_sort(form->doc, members, members + count, count) != members)
         memcpy(members, members + count, count * sizeof *members);
     return OK;
 }
@@ -259,7 +255,7 @@ static result container_open(struct form *form, const struct json_node *node)
     if (node->repeated && in_object)
         return repeated_fail(form, node);
     if (in_object && node->size > 1)
-        TRY(members_push(form, node, member_count(node)));
+        TRY(members_push(form, node));
     TRY(room(form, 1));
     *form->to++ = in_object ? '{' : '[';
     levels[form->level_count++] = (struct level){.cursor = node + 1,
@@ -359,7 +355,10 @@ void json_minify(const struct json_doc *doc, const struct json_node *node, struc
 {
     slice raw = json_raw(doc, node);
     const char *kept = raw.at, *at = raw.at, *end = raw.at + raw.len;
+    char *to = buf_reserve(out, raw.len);
 
+    if (to == NULL)
+        return;
     for (const struct json_node *token = node, *last = node + node->size; token <= last; token++) {
         bool is_string = token < last && token->kind == JSON_STRING;
         const char *gap_end = token == last ? end : doc->text.at + token->at - is_string;
@@ -367,11 +366,14 @@ void json_minify(const struct json_doc *doc, const struct json_node *node, struc
         for (; at < gap_end; at++) {
             if (!is_space(*at))
                 continue;
-            buf_put(out, slice_of(kept, (size_t)(at - kept)));
+            to = copy(to, kept, (size_t)(at - kept));
+            while (at + 1 < gap_end && is_space(at[1]))
+                at++;
             kept = at + 1;
         }
         if (is_string)
             at = doc->text.at + token->at + token->len + 1;
     }
-    buf_put(out, slice_of(kept, (size_t)(end - kept)));
+    to = copy(to, kept, (size_t)(end - kept));
+    out->len = (size_t)(to - out->at);
 }

@@ -9,7 +9,7 @@
 #include "json/json.h"
 
 /* Fails ERR_INVALID on a repeated key or a number that no double holds (NaN, over the range),
- * ERR_LIMIT when out is full. */
+ * ERR_LIMIT when out is full; then out holds a part.  doc's text has its padding still. */
 MUST_USE result json_canonical(const struct json_doc *doc, const struct json_node *node,
                                struct buf *out, struct diag *diag);
 

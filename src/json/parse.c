@@ -389,6 +389,7 @@ static inline bool hashes_all_differ(const uint32_t *hashes, size_t count)
 static __attribute__((noinline)) bool mark_repeated(struct walk *w, struct json_node *object,
                                                     size_t first, size_t count)
 {
+    const struct json_doc doc = {slice_of(w->text, *w->place_end), w->nodes, w->node_count};
     struct json_parser *parser = w->parser;
     struct json_member *members = table_grow(parser->members, &parser->member_capacity, 2 * count,
                                              NODES_MAX, sizeof *members);
@@ -396,19 +397,13 @@ static __attribute__((noinline)) bool mark_repeated(struct walk *w, struct json_
     if (members == NULL)
         return wrong_as(w->blame, ERR_LIMIT, object->at, "no memory for the keys of an object");
     parser->members = members;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t index = parser->key_nodes[first + i];
-        const struct json_node *key = &w->nodes[index];
-
+    for (size_t i = 0; i < count; i++)
         members[i] = (struct json_member){.rank = parser->key_hashes[first + i],
-                                          .key = index,
-                                          .escaped = key->escaped,
-                                          .inner = slice_of(w->text + key->at, key->len)};
-    }
-    members = json_members_sort(members, members + count, count);
+                                          .key = parser->key_nodes[first + i]};
+    members = json_members_sort(&doc, members, members + count, count);
     for (size_t i = 1; i < count; i++) {
         if (members[i].rank != members[i - 1].rank ||
-            json_key_cmp(&members[i - 1], &members[i]) != 0)
+            json_key_cmp(&doc, &w->nodes[members[i - 1].key], &w->nodes[members[i].key]) != 0)
             continue;
         w->nodes[members[i].key].repeated = true;
         object->repeated = true;
