@@ -88,11 +88,23 @@ void check_extensions(struct check *c, const struct members *m, const struct jso
 void check_observables(struct check *c, const struct json_node *object);
 void check_local_ref(struct check *c, const struct json_node *node);
 
-/* ---- walk.c ---- */
+/* ---- walk.c: the objects of an object, without recursion ---- */
+
+/* Hold an object against a shape, and then every object inside that has one. */
+void walk(struct check *c, const struct json_node *object, const struct shape *shape,
+          enum stix_spec spec);
 
 /* Have an object inside the root checked against a shape, later. */
 void walk_later(struct check *c, const struct json_node *object, const struct shape *shape,
                 enum stix_spec spec, bool is_contained);
+
+/* The member of that name, NULL when the object has none. */
+const struct json_node *member_of(const struct members *m, slice name);
+
+/* ---- property.c: one value ---- */
+
+void check_property(struct check *c, const struct members *m, const struct property *property,
+                    const struct json_node *node);
 
 /* The text of a string or key. */
 slice text_of(struct check *c, const struct json_node *node);
@@ -100,8 +112,7 @@ slice text_of(struct check *c, const struct json_node *node);
 /* Is it of that kind?  A finding when not. */
 bool expect(struct check *c, const struct json_node *node, enum json_kind kind);
 
-/* The member of that name, NULL when the object has none. */
-const struct json_node *member_of(const struct members *m, slice name);
+const char *kind_words(enum json_kind kind);
 
 /* ---- rules over several properties: cross.c, relation.c, marking.c, language.c, sco.c ---- */
 

@@ -271,7 +271,7 @@ static void check_hash(struct check *c, const struct members *m, const struct pr
     if (!syntax_hash(name, text, &words))
         find(c, RULE_HASH, value, SLICE_NONE, "must be %s", words);
     if (p->use == USE_VALUE)
-        gather_value(c, hash_path(c, schema_path(m->shape, p), name), text);
+        gather_value(c, hash_path(c, schema_path(m->shape, p), stix_hash_name(name)), text);
 }
 
 void check_hashes(struct check *c, const struct members *m, const struct property *p,

@@ -4,47 +4,6 @@
 
 #include "base/banned.h"
 
-/* The names under which STIX keeps hashes, by the ways they are written elsewhere: "sha256",
- * "SHA_256", "sha-256" are all SHA-256. */
-static const struct {
-    slice folded; /* lower case, without "-" and "_" */
-    slice name;
-} hash_names[] = {
-    {S("md5"), S("MD5")},
-    {S("sha1"), S("SHA-1")},
-    {S("sha224"), S("SHA-224")},
-    {S("sha256"), S("SHA-256")},
-    {S("sha384"), S("SHA-384")},
-    {S("sha512"), S("SHA-512")},
-    {S("sha3256"), S("SHA3-256")},
-    {S("sha3512"), S("SHA3-512")},
-    {S("ssdeep"), S("SSDEEP")},
-    {S("tlsh"), S("TLSH")},
-    {S("authentihash"), S("AUTHENTIHASH")},
-};
-
-#define HASH_NAME_BYTES_MAX 16
-
-static slice hash_name(slice key)
-{
-    char folded[HASH_NAME_BYTES_MAX];
-    size_t len = 0;
-
-    for (size_t i = 0; i < key.len; i++) {
-        char c = key.at[i];
-
-        if (c == '-' || c == '_')
-            continue;
-        if (len == sizeof(folded))
-            return key;
-        folded[len++] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    }
-    for (size_t i = 0; i < sizeof(hash_names) / sizeof(hash_names[0]); i++)
-        if (slice_eq(slice_of(folded, len), hash_names[i].folded))
-            return hash_names[i].name;
-    return key;
-}
-
 static bool is_address(int family, slice value)
 {
     char text[INET6_ADDRSTRLEN];
@@ -115,7 +74,7 @@ static slice path_kind(const struct pattern_path *path, struct arena *arena)
             steps[i].kind = PATTERN_ANY;
         if (i > 0 && steps[i].kind == PATTERN_KEY && steps[i - 1].kind == PATTERN_KEY &&
             slice_eq(steps[i - 1].key, SLICE("hashes")))
-            steps[i].key = hash_name(steps[i].key);
+            steps[i].key = stix_hash_name(steps[i].key);
     }
     plain.steps = steps;
     pattern_print_path(&plain, &text);

@@ -7,6 +7,7 @@
 #include "base/banned.h"
 
 #define ADDRESS_BYTES_MAX 16
+#define HASH_NAME_BYTES_MAX 16
 #define ADDRESS_TEXT_BYTES_MAX (INET6_ADDRSTRLEN + 4)
 
 static bool is_upper(char c)
@@ -140,4 +141,46 @@ slice stix_value_normal(slice kind, slice value, struct arena *arena)
     if (hashes.len > 0 && slice_find(hashes, SLICE("SSDEEP")) == SIZE_MAX)
         return lower(value, arena);
     return value;
+}
+
+/* The names under which STIX keeps hashes, by the ways they are written elsewhere: "sha256",
+ * "SHA_256", "sha-256" are all SHA-256. */
+static const struct {
+    slice folded; /* lower case, without "-" and "_" */
+    slice name;
+} hash_names[] = {
+    {S("md5"), S("MD5")},
+    {S("sha1"), S("SHA-1")},
+    {S("sha224"), S("SHA-224")},
+    {S("sha256"), S("SHA-256")},
+    {S("sha384"), S("SHA-384")},
+    {S("sha512"), S("SHA-512")},
+    {S("sha3224"), S("SHA3-224")},
+    {S("sha3256"), S("SHA3-256")},
+    {S("sha3384"), S("SHA3-384")},
+    {S("sha3512"), S("SHA3-512")},
+    {S("ssdeep"), S("SSDEEP")},
+    {S("tlsh"), S("TLSH")},
+    {S("authentihash"), S("AUTHENTIHASH")},
+};
+
+slice stix_hash_name(slice key)
+{
+    char folded[HASH_NAME_BYTES_MAX];
+    size_t len = 0;
+
+    for (size_t i = 0; i < key.len; i++) {
+        char c = key.at[i];
+
+        if (c == '-' || c == '_')
+            continue;
+        if (len == sizeof(folded))
+            return key;
+        folded[len++] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    }
+    for (size_t i = 0; i < sizeof(hash_names) / sizeof(hash_names[0]); i++) {
+        if (slice_eq(slice_of(folded, len), hash_names[i].folded))
+            return hash_names[i].name;
+    }
+    return key;
 }
