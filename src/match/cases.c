@@ -32,7 +32,7 @@ static result pattern_ready(slice text, enum stix_spec spec, struct arena *arena
                             struct pattern *pattern, struct diag *diag)
 {
     TRY(pattern_parse(text, spec, arena, pattern, NULL, diag));
-    return regex_check(pattern, diag);
+    return regex_check(pattern, NULL, diag);
 }
 
 static result observations_ask(const struct json_doc *doc, const struct json_node *observations,

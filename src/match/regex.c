@@ -2,6 +2,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <stdio.h>
 
 #include "base/banned.h"
 
@@ -57,16 +58,29 @@ enum regex_answer regex_search(const struct regex *regex, slice subject)
     return found == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_GAVE_UP;
 }
 
-result regex_check(const struct pattern *pattern, struct diag *diag)
+static result not_an_expression(const struct pattern *pattern, const struct pattern_node *node,
+                                const char *words, struct pattern_error *error, struct diag *diag)
+{
+    struct pattern_error here = {0};
+
+    pattern_locate(pattern->text, node->at, &here);
+    (void)snprintf(here.expected, sizeof(here.expected), "a regular expression");
+    if (error != NULL)
+        *error = here;
+    return diag_fail(diag, ERR_INVALID, "line %u, column %u: %.*s MATCHES: %s", here.line,
+                     here.column, SLICE_ARG(node->path.text), words);
+}
+
+result regex_check(const struct pattern *pattern, struct pattern_error *error, struct diag *diag)
 {
     for (size_t i = 0; i < pattern->node_count; i++) {
         const struct pattern_node *node = &pattern->nodes[i];
         CLEANUP(regex_free) struct regex regex = {0};
+        struct diag why = {0};
 
-        if (node->kind != PATTERN_COMPARE || node->op != PATTERN_MATCHES)
-            continue;
-        TRY(diag_within(diag, regex_compile(node->literals[0].text, false, &regex, diag), "%.*s",
-                        SLICE_ARG(node->path.text)));
+        if (node->kind == PATTERN_COMPARE && node->op == PATTERN_MATCHES &&
+            failed(regex_compile(node->literals[0].text, false, &regex, &why)))
+            return not_an_expression(pattern, node, why.text, error, diag);
     }
     return OK;
 }

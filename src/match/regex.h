@@ -30,5 +30,7 @@ enum regex_answer { REGEX_NO, REGEX_YES, REGEX_GAVE_UP };
 enum regex_answer regex_search(const struct regex *regex, slice subject);
 
 /* Does every MATCHES of the pattern hold an expression that compiles?  ERR_INVALID with the place
- * in the pattern and the library's words. */
-MUST_USE result regex_check(const struct pattern *pattern, struct diag *diag);
+ * of the comparison in the pattern and the library's words, as pattern_parse has them.  error may
+ * be NULL. */
+MUST_USE result regex_check(const struct pattern *pattern, struct pattern_error *error,
+                            struct diag *diag);

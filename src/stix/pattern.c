@@ -69,7 +69,7 @@ static result no_room(struct parser *p)
 
 /* ---- what is wrong, and where ---- */
 
-static void locate(slice text, uint32_t at, struct pattern_error *error)
+void pattern_locate(slice text, uint32_t at, struct pattern_error *error)
 {
     error->at = at;
     error->line = 1;
@@ -88,7 +88,7 @@ static result wrong(struct parser *p, uint32_t at, slice found, const char *expe
 {
     struct pattern_error here = {0};
 
-    locate(p->lexer.text, at, &here);
+    pattern_locate(p->lexer.text, at, &here);
     (void)snprintf(here.expected, sizeof(here.expected), "%s", expected);
     if (p->error != NULL)
         *p->error = here;

@@ -120,6 +120,9 @@ struct pattern_error {
 MUST_USE result pattern_parse(slice text, enum stix_spec spec, struct arena *arena,
                               struct pattern *out, struct pattern_error *error, struct diag *diag);
 
+/* Line and column of a byte of the text; at, line and column of *error are set. */
+void pattern_locate(slice text, uint32_t at, struct pattern_error *error);
+
 /* The pattern as text again, in one form: single spaces, no comments, only the parentheses and
  * quotes it needs.  Parsing that text gives the same tree. */
 void pattern_print(const struct pattern *pattern, struct buf *out);

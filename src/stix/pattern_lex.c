@@ -259,6 +259,11 @@ static enum pattern_token_kind keyword_of(slice word)
     return TOKEN_NAME;
 }
 
+bool pattern_is_keyword(slice word)
+{
+    return keyword_of(word) != TOKEN_NAME;
+}
+
 static struct pattern_token lex_word(struct pattern_lexer *lexer)
 {
     uint8_t seen = 0, class;

@@ -69,6 +69,9 @@ struct pattern_lexer {
 
 struct pattern_token pattern_lex(struct pattern_lexer *lexer);
 
+/* A word that cannot be a name without quotes. */
+bool pattern_is_keyword(slice word);
+
 /* The value of a literal token.  Text without escapes borrows from the pattern, the rest goes to
  * the arena; false when its budget is out. */
 bool pattern_literal_read(slice text, const struct pattern_token *token, struct arena *arena,

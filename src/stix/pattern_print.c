@@ -1,4 +1,4 @@
-#include "stix/pattern.h"
+#include "stix/pattern_lex.h"
 
 #include "base/encode.h"
 
@@ -39,23 +39,14 @@ static bool is_plain_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-/* Lower-case letters in a name keep it from being a keyword, but for true and false. */
 static bool needs_quotes(slice key)
 {
-    bool has_lower = false;
-
     if (key.len == 0 || !is_plain_letter(key.at[0]))
         return true;
-    for (size_t i = 0; i < key.len; i++) {
-        char c = key.at[i];
-
-        if (!is_plain_letter(c) && !(c >= '0' && c <= '9'))
+    for (size_t i = 0; i < key.len; i++)
+        if (!is_plain_letter(key.at[i]) && !(key.at[i] >= '0' && key.at[i] <= '9'))
             return true;
-        has_lower |= c >= 'a' && c <= 'z';
-    }
-    if (!has_lower) /* MD5 and the like are no keywords: those have letters alone */
-        return key.at[key.len - 1] < '0' || key.at[key.len - 1] > '9';
-    return slice_eq(key, SLICE("true")) || slice_eq(key, SLICE("false"));
+    return pattern_is_keyword(key);
 }
 
 static void print_key(slice key, struct buf *out)
