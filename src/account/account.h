@@ -1,8 +1,8 @@
 /* Accounts: who may do what.  Users with passwords, tokens for scripts, rights per collection.
  *
- * Every change is an entry of the log; entries hold password hashes and token hashes never in clear.
- * Checking takes the same time whether the user exists or not, and a user or address that fails again and
- * again has to wait, each time longer.
+ * Every change is an entry of the log; entries hold password hashes and token hashes never in
+ * clear. Checking takes the same time whether the user exists or not, and a user or address that
+ * fails again and again has to wait, each time longer.
  */
 #pragma once
 
@@ -20,9 +20,15 @@ enum role {
 
 enum right { RIGHT_READ = 1, RIGHT_WRITE = 2 };
 
-#define ACCOUNT_NAME_BYTES_MAX 64
+#define ACCOUNT_NAME_BYTES_MAX 64 /* of a-z 0-9 . _ @ -, a letter or digit first */
+#define ACCOUNTS_MAX 10000
+#define TOKENS_MAX 100000
+#define PASSWORD_CHARACTERS_MIN 12
+#define PASSWORD_BYTES_MAX 1024
+#define ROLES_TEXT_BYTES_MAX 64
 #define TOKEN_TEXT_BYTES_MAX 80
-#define ACCOUNT_ANONYMOUS "anonymous" /* grants to this name hold for requests without credentials */
+#define ACCOUNT_ANONYMOUS                                                                          \
+    "anonymous" /* grants to this name hold for requests without credentials */
 
 struct accounts; /* the live part: verified-credential cache, failure counts; one per process */
 
@@ -50,48 +56,79 @@ struct account_options {
     size_t login_failures_max, login_pause_s_max;
     const struct world *world;
 };
-MUST_USE result accounts_open(const struct account_options *options, struct accounts **out, struct diag *diag);
+MUST_USE result accounts_open(const struct account_options *options, struct accounts **out,
+                              struct diag *diag);
 void accounts_close(struct accounts **accounts);
 
 enum login { LOGIN_OK, LOGIN_NONE /* no credentials: anonymous */, LOGIN_WRONG, LOGIN_WAIT };
 
-/* Checks an Authorization header ("Basic ...", "Bearer ..."), empty: none.  peer: for the back-off.
- * On LOGIN_WAIT *wait_s says how long. */
+/* Checks an Authorization header ("Basic ...", "Bearer ..."), empty: none.  What is neither is
+ * LOGIN_WRONG.  peer: the client's address without a port, for the back-off; empty: not counted.
+ * On LOGIN_WAIT *wait_s says how long.  Safe from any thread.
+ *
+ * A password that was right a moment ago is not hashed again from the same address, until it or the
+ * account changes.  Wrong passwords are counted by name and by address; a right token is never made
+ * to wait.  Takes a read transaction of its own. */
 enum login account_login(struct accounts *accounts, slice authorization, slice peer,
                          struct account *out, unsigned *wait_s);
 
-/* Rights on a collection; account NULL is anonymous.  An admin has all; a reader never RIGHT_WRITE. */
-unsigned account_rights(struct accounts *accounts, struct kv_txn *txn, const struct account *account,
-                        uint32_t collection);
+/* Rights on a collection; account NULL is anonymous.  What anonymous may, every account may, with
+ * two exceptions: a reader never has RIGHT_WRITE (unless it is an admin, who has all), a disabled
+ * one nothing. */
+unsigned account_rights(struct accounts *accounts, struct kv_txn *txn,
+                        const struct account *account, uint32_t collection);
 
 /* What was granted by name, whatever the roles make of it; 0 for an unknown name. */
-unsigned account_granted(struct accounts *accounts, struct kv_txn *txn, slice name, uint32_t collection);
+unsigned account_granted(struct accounts *accounts, struct kv_txn *txn, slice name,
+                         uint32_t collection);
 
-/* Changes, each one entry.  actor: who does it ("cli", "setup" or an account's name). */
+/* Changes, each one entry; what is so already makes none.  actor: who does it ("cli", "setup" or an
+ * account's name).  ERR_MISSING: no such account; ERR_INVALID: a name, password, role or label that
+ * may not be; ERR_CONFLICT: the name is taken. */
 MUST_USE result account_add(struct accounts *accounts, slice name, unsigned roles, slice password,
-                            slice actor, struct account *out, struct diag *diag); /* empty password: tokens only */
-MUST_USE result account_set_password(struct accounts *accounts, slice name, slice password, slice actor, struct diag *diag);
-MUST_USE result account_set_roles(struct accounts *accounts, slice name, unsigned roles, slice actor, struct diag *diag);
-MUST_USE result account_set_disabled(struct accounts *accounts, slice name, bool disabled, slice actor, struct diag *diag);
-MUST_USE result account_remove(struct accounts *accounts, slice name, slice actor, struct diag *diag);
-/* The token's text is shown once and kept nowhere: "ent_" + id + "_" + 43 base64url digits of 32 random bytes. */
-MUST_USE result account_token_add(struct accounts *accounts, slice name, slice label, int64_t expires_us,
-                                  slice actor, char text[TOKEN_TEXT_BYTES_MAX], struct account_token *out, struct diag *diag);
-MUST_USE result account_token_remove(struct accounts *accounts, slice token_id, slice actor, struct diag *diag);
-/* rights 0 takes the grant away.  The collection's number must exist: the caller looked it up. */
-MUST_USE result account_grant(struct accounts *accounts, slice name, uint32_t collection, unsigned rights,
-                              slice actor, struct diag *diag);
+                            slice actor, struct account *out,
+                            struct diag *diag); /* empty password: tokens only */
+MUST_USE result account_set_password(struct accounts *accounts, slice name, slice password,
+                                     slice actor, struct diag *diag);
+MUST_USE result account_set_roles(struct accounts *accounts, slice name, unsigned roles,
+                                  slice actor, struct diag *diag);
+MUST_USE result account_set_disabled(struct accounts *accounts, slice name, bool disabled,
+                                     slice actor, struct diag *diag);
+MUST_USE result account_remove(struct accounts *accounts, slice name, slice actor,
+                               struct diag *diag);
+/* The token's text is shown once and kept nowhere: "ent_" + id + "_" + 43 base64url digits of 32
+ * random bytes. */
+MUST_USE result account_token_add(struct accounts *accounts, slice name, slice label,
+                                  int64_t expires_us, slice actor, char text[TOKEN_TEXT_BYTES_MAX],
+                                  struct account_token *out, struct diag *diag);
+MUST_USE result account_token_remove(struct accounts *accounts, slice token_id, slice actor,
+                                     struct diag *diag);
+/* rights 0 takes the grant away.  The collection's number must exist: the caller looked it up.
+ * name may be ACCOUNT_ANONYMOUS.  ERR_DENIED: RIGHT_WRITE for a reader. */
+MUST_USE result account_grant(struct accounts *accounts, slice name, uint32_t collection,
+                              unsigned rights, slice actor, struct diag *diag);
 
-/* One-time set-up: a secret that may set the first admin's password once, within its time. */
-MUST_USE result account_setup_begin(struct accounts *accounts, int64_t valid_us, char text[TOKEN_TEXT_BYTES_MAX], struct diag *diag);
-MUST_USE result account_setup_finish(struct accounts *accounts, slice secret, slice name, slice password, struct diag *diag);
+/* One-time set-up: a secret that may make the first admin, or give one a new password, once and
+ * before valid_us (a date).  A new one takes the place of the old.  ERR_DENIED: wrong, used or too
+ * old. */
+MUST_USE result account_setup_begin(struct accounts *accounts, int64_t valid_us,
+                                    char text[TOKEN_TEXT_BYTES_MAX], struct diag *diag);
+MUST_USE result account_setup_finish(struct accounts *accounts, slice secret, slice name,
+                                     slice password, struct diag *diag);
 
-bool account_find(struct kv_txn *txn, const struct accounts *accounts, slice name, struct account *out);
-bool account_at(struct kv_txn *txn, const struct accounts *accounts, size_t index, struct account *out);
-bool account_token_at(struct kv_txn *txn, const struct accounts *accounts, size_t index, struct account_token *out);
+bool account_find(struct kv_txn *txn, const struct accounts *accounts, slice name,
+                  struct account *out);
+bool account_numbered(struct kv_txn *txn, const struct accounts *accounts, uint32_t number,
+                      struct account *out);
+/* Lists: accounts by name, tokens by id; false past the last. */
+bool account_at(struct kv_txn *txn, const struct accounts *accounts, size_t index,
+                struct account *out);
+bool account_token_at(struct kv_txn *txn, const struct accounts *accounts, size_t index,
+                      struct account_token *out);
 
 /* Re-derive from an entry of the log.  False: not a kind of ours. */
-bool account_apply(struct accounts *accounts, struct kv_txn *txn, slice kind, uint64_t number, slice entry);
+bool account_apply(struct accounts *accounts, struct kv_txn *txn, slice kind, uint64_t number,
+                   slice entry);
 void account_clear_derived(struct accounts *accounts, struct kv_txn *txn);
 bool role_parse(slice text, unsigned *out); /* "analyst,releaser" */
 void role_format(unsigned roles, struct buf *out);
