@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <inttypes.h>
 
 #include "base/encode.h"
@@ -49,6 +50,7 @@ static void print_pretty(const struct json_doc *doc)
         if (!opens)
             (void)putchar(',');
         (void)printf("\n%.*s", (int)(2 * depth), spaces);
+        assert(depth > 0); /* `last` is not reached: a container is open */
         is_value = !stack[depth - 1].is_object;
     }
     (void)putchar('\n');

@@ -90,7 +90,7 @@ int cmd_user_roles(struct cli *cli)
 {
     CLEANUP(node_close) struct node node = {0};
     struct diag diag = {0};
-    unsigned roles;
+    unsigned roles = 0;
     int code = roles_take(cli, NULL, &roles);
 
     if (code == CLI_OK)

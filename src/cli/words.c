@@ -112,6 +112,7 @@ int cli_print_json(const struct buf *json)
 
 const char *cli_colour(FILE *out, const char *code)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment */
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
     if ((no_color != NULL && no_color[0] != '\0') || !isatty(fileno(out)) ||

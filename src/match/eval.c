@@ -1,5 +1,7 @@
 #include "match/eval.h"
 
+#include <assert.h>
+
 #include "match/bind.h"
 #include "match/compare.h"
 #include "match/normal.h"
@@ -115,6 +117,7 @@ static result evaluation_open(struct evaluation *evaluation, const struct json_d
     TRY(observed_read(doc, root, arena, &evaluation->observed, evaluation->diag));
     for (size_t i = 0; i < node_count; i++)
         expressions += evaluation->pattern->nodes[i].kind == PATTERN_OBSERVATION;
+    assert(expressions > 0); /* no pattern is without an observation */
     if (evaluation->observed.count > EVAL_CELLS_MAX / expressions)
         return diag_fail(evaluation->diag, ERR_LIMIT,
                          "pattern: %zu observation expressions and %zu observed-data are too many",

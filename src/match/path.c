@@ -13,6 +13,7 @@ static bool next_add(struct comparer *comparer, const struct json_node *node)
         return true;
     comparer->seen[position] = comparer->stamp;
     comparer->steps++;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the table holds pointers */
     grown = (const struct json_node **)table_grow(comparer->next, &comparer->next_capacity,
                                                   comparer->next_count + 1,
                                                   comparer->doc->node_count, sizeof(*grown));

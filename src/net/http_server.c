@@ -205,7 +205,7 @@ static void accept_failed(int number)
     if (number != EMFILE && number != ENFILE && number != ENOMEM && number != ENOBUFS)
         return;
     metric_add(METRIC_http_connections_refused, 1);
-    log_event(LOG_LEVEL_ERROR, "http.accept_failed", "error=\"%s\"", strerror(number));
+    log_event(LOG_LEVEL_ERROR, "http.accept_failed", "error=\"%s\"", strerrordesc_np(number));
     (void)poll(NULL, 0, ACCEPT_PAUSE_MS);
 }
 

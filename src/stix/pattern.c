@@ -500,7 +500,7 @@ static result qualifier_read(struct parser *p)
     struct pattern_node node = {0};
     uint32_t at = p->token.at, len = p->token.len;
     unsigned bit;
-    slice digits;
+    slice digits = SLICE_NONE;
 
     switch (p->token.kind) {
     case TOKEN_WITHIN:
