@@ -1,0 +1,209 @@
+#include "node/node.h"
+
+#include "ledger/ledger.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/fault.h"
+
+#define PID_TEXT_BYTES 24
+
+static result folder_set(const char *folder, struct node *out, struct diag *diag)
+{
+    memset(out, 0, sizeof(*out));
+    if (folder[0] == '\0' || strlen(folder) >= sizeof(out->folder))
+        return diag_fail(diag, ERR_INVALID, "a node's folder is named in 1 to %zu bytes",
+                         sizeof(out->folder) - 1);
+    (void)snprintf(out->folder, sizeof(out->folder), "%s", folder);
+    return OK;
+}
+
+static result config_read(struct node *node, struct diag *diag)
+{
+    char path[sizeof(node->folder) + 16];
+
+    config_defaults(&node->config);
+    (void)snprintf(path, sizeof(path), "%s/entente.yaml", node->folder);
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        return OK;
+    return config_load(path, &node->config, diag);
+}
+
+static result accounts_of(struct node *node, struct diag *diag)
+{
+    struct store *store = node->store;
+    struct account_options options = {
+        .kv = store_kv(store),
+        .log = store_log_table(store),
+        .users = store_table(store, account_tables[0]),
+        .tokens = store_table(store, account_tables[1]),
+        .grants = store_table(store, account_tables[2]),
+        .login_failures_max = node->config.login_failures_max,
+        .login_pause_s_max = node->config.login_pause_s_max,
+        .world = store_world(store),
+    };
+
+    return accounts_open(&options, &node->accounts, diag);
+}
+
+static result node_start(struct node *node, bool create, bool read_only, struct diag *diag)
+{
+    TRY(config_read(node, diag));
+    struct store_options options = {
+        .folder = node->folder,
+        .map_bytes_max = node->config.store_bytes_max,
+        .create = create,
+        .read_only = read_only,
+        .more_tables = account_tables,
+    };
+    TRY(store_open(&options, &node->store, diag));
+    return accounts_of(node, diag);
+}
+
+static result node_start_or_close(struct node *node, bool create, bool read_only, struct diag *diag)
+{
+    result r = node_start(node, create, read_only, diag);
+
+    if (failed(r))
+        node_close(node);
+    return r;
+}
+
+/* A folder is the node's own: nothing else in it may be taken for, or spoiled by, the node. */
+static result folder_is_empty(const char *folder, struct diag *diag)
+{
+    DIR *listing = opendir(folder);
+    result r = OK;
+
+    if (listing == NULL)
+        return errno == ENOENT ? OK : diag_errno(diag, errno, "%s", folder);
+    for (struct dirent *item; succeeded(r) && (item = readdir(listing)) != NULL;) {
+        const char *name = item->d_name;
+
+        if (strcmp(name, "index.mdb") == 0)
+            r = diag_fail(diag, ERR_CONFLICT, "%s: a node is there already", folder);
+        else if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+                 strcmp(name, "entente.yaml") != 0 && strcmp(name, "lost+found") != 0)
+            r = diag_fail(diag, ERR_CONFLICT,
+                          "%s: holds other files (\"%s\"); a node wants a folder of its own",
+                          folder, name);
+    }
+    (void)closedir(listing);
+    return r;
+}
+
+result node_create(const char *folder, struct node *out, struct diag *diag)
+{
+    TRY(folder_set(folder, out, diag));
+    TRY(folder_is_empty(folder, diag));
+    return node_start_or_close(out, true, false, diag);
+}
+
+result node_open(const char *folder, bool read_only, struct node *out, struct diag *diag)
+{
+    TRY(folder_set(folder, out, diag));
+    return node_start_or_close(out, false, read_only, diag);
+}
+
+void node_close(struct node *node)
+{
+    accounts_close(&node->accounts);
+    store_close(&node->store);
+}
+
+static result hash_now(struct node *node, struct hash256 *out, struct diag *diag)
+{
+    CLEANUP(store_view_end) struct store_view view = {0};
+
+    store_view_begin(node->store, &view, diag);
+    return store_state_hash(&view, out, diag);
+}
+
+static void entry_apply(struct node *node, struct kv_txn *txn, struct json_parser *parser,
+                        uint64_t number)
+{
+    struct ledger_entry entry;
+    slice text;
+
+    if (!ledger_read(txn, store_log_table(node->store), number, &text)) {
+        if (succeeded(txn->state))
+            txn->state = diag_fail(txn->diag, ERR_CORRUPT, "entry %llu of the log is missing",
+                                   (unsigned long long)number);
+        return;
+    }
+    result r = ledger_parse(parser, text, &entry, txn->diag);
+    if (failed(r)) {
+        txn->state = r;
+        return;
+    }
+    if (!store_apply(node->store, txn, entry.kind, number, text) &&
+        !account_apply(node->accounts, txn, entry.kind, number, text) && succeeded(txn->state))
+        txn->state = diag_fail(txn->diag, ERR_CONFLICT,
+                               "entry %llu of the log is of a kind this program does not know: "
+                               "\"%.*s\"",
+                               (unsigned long long)number, SLICE_ARG(entry.kind));
+}
+
+static result rebuild_locked(struct node *node, struct hash256 *before, struct hash256 *after,
+                             struct diag *diag)
+{
+    CLEANUP(kv_abort) struct kv_txn txn = {0};
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+
+    TRY(hash_now(node, before, diag));
+    TRY(json_parser_new(LEDGER_DEPTH_MAX, &parser, diag));
+    kv_begin_write(store_kv(node->store), &txn, diag);
+    uint64_t count = ledger_count(&txn, store_log_table(node->store));
+    store_clear_derived(node->store, &txn);
+    account_clear_derived(node->accounts, &txn);
+    for (uint64_t number = 0; number < count && succeeded(txn.state); number++)
+        entry_apply(node, &txn, parser, number);
+    TRY(kv_commit(&txn));
+    return hash_now(node, after, diag);
+}
+
+result node_rebuild(struct node *node, struct hash256 *before, struct hash256 *after,
+                    struct diag *diag)
+{
+    TRY(store_lock(node->store, diag));
+    result r = rebuild_locked(node, before, after, diag);
+    store_unlock(node->store);
+    return r;
+}
+
+/* The lock is the kernel's, so that a killed server leaves none; the number is for the words. */
+result node_lock_serve(struct node *node, int *lock, struct diag *diag)
+{
+    char path[sizeof(node->folder) + 16], text[PID_TEXT_BYTES] = {0};
+
+    (void)snprintf(path, sizeof(path), "%s/serve.lock", node->folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || FAULT_HERE())
+        return diag_errno(diag, errno, "%s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int number = errno;
+        ssize_t count = pread(fd, text, sizeof(text) - 1, 0);
+
+        (void)close(fd);
+        if (number != EWOULDBLOCK)
+            return diag_errno(diag, number, "%s", path);
+        return diag_fail(diag, ERR_CONFLICT, "%s: is being served by process %.*s already",
+                         node->folder, count > 0 ? (int)strcspn(text, "\n") : 1,
+                         count > 0 ? text : "?");
+    }
+    int bytes = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)bytes, 0) != bytes) {
+        result r = diag_errno(diag, errno, "%s", path);
+        (void)close(fd);
+        return r;
+    }
+    *lock = fd;
+    return OK;
+}
