@@ -55,6 +55,7 @@ struct json_stream {
     size_t count;
     uint64_t next_index;
     struct json_parser *parser; /* for what stands around the objects */
+    struct diag failure;        /* of a window whose objects were given out first */
     enum err failed_with;
 };
 
@@ -519,12 +520,13 @@ static result window_fill(struct json_stream *stream, struct diag *diag)
 result json_stream_next(struct json_stream *stream, struct json_window *out, struct diag *diag)
 {
     if (stream->failed_with != ERR_NONE)
-        return diag_fail(diag, stream->failed_with, "the stream failed before");
-    result r = window_fill(stream, diag);
-    if (failed(r)) {
-        stream->failed_with = r.code;
-        return r;
-    }
+        return diag_fail(diag, stream->failed_with, "%s", stream->failure.text);
+    diag_reset(&stream->failure);
+    result r = window_fill(stream, &stream->failure);
+    /* Whole objects in front of a break are given out; the call behind them fails. */
+    stream->failed_with = r.code;
+    if (failed(r) && stream->count == 0)
+        return diag_fail(diag, r.code, "%s", stream->failure.text);
     for (size_t i = 0; i < stream->count; i++)
         stream->objects[i].at = stream->text.at + (stream->offsets[i] - stream->text_offset);
     *out = (struct json_window){.objects = stream->objects,

@@ -30,9 +30,10 @@ MUST_USE result json_stream_open(struct source *source, const struct json_stream
                                  struct json_stream **out, struct diag *diag);
 void json_stream_close(struct json_stream **stream);
 
-/* The next window; count 0 at the end.  A single object over object_bytes_max fails ERR_LIMIT;
- * broken or cut JSON between objects ERR_INVALID with the byte's offset.  The inside of an object
- * is only scanned for its end; json_parse checks it. */
+/* The next window; count 0 at the end.  Whole objects in front of a break come first, the failure
+ * with the call behind them, and with every one after.  A single object over object_bytes_max fails
+ * ERR_LIMIT; broken or cut JSON between objects ERR_INVALID with the byte's offset.  The inside of
+ * an object is only scanned for its end; json_parse checks it. */
 MUST_USE result json_stream_next(struct json_stream *stream, struct json_window *out,
                                  struct diag *diag);
 

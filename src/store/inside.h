@@ -25,12 +25,19 @@ enum store_table {
     TABLE_COUNT
 };
 
+/* When an import stops being one transaction.  Tests make them small. */
+struct store_limits {
+    size_t gather_bytes; /* gathered: then it is put into the tables */
+    size_t single_puts;  /* up to here the whole import is one transaction */
+    size_t batch_puts;   /* of a batch that is committed on the way */
+};
+
 struct store {
     char folder[4096];
     struct kv *kv; /* owned */
     const struct world *world;
     struct store_files files;
-    size_t map_bytes_max;
+    struct store_limits limits;
     pthread_mutex_t writing; /* one writer in this process ... */
     int lock_fd;             /* ... and, flock'ed, in all of them */
     bool has_mutex, read_only;

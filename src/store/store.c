@@ -14,6 +14,10 @@
 #include "base/banned.h"
 #include "base/fault.h"
 
+#define GATHER_BYTES_MAX ((size_t)128 << 20)
+#define SINGLE_PUTS_MAX 200000
+#define BATCH_PUTS_MAX 65536 /* each may touch a page of its own: 256 MiB held at most */
+
 static const char *const table_names[TABLE_COUNT] = {
     [TABLE_META] = "meta",         [TABLE_LOG] = "log",
     [TABLE_TYPES] = "types",       [TABLE_COLLECTIONS] = "collections",
@@ -125,7 +129,7 @@ result store_open(const struct store_options *options, struct store **out, struc
     memset(store, 0, sizeof(*store));
     (void)snprintf(store->folder, sizeof(store->folder), "%s", options->folder);
     store->world = options->world != NULL ? options->world : &world_real;
-    store->map_bytes_max = options->map_bytes_max;
+    store->limits = (struct store_limits){GATHER_BYTES_MAX, SINGLE_PUTS_MAX, BATCH_PUTS_MAX};
     store->read_only = options->read_only;
     store->lock_fd = -1;
     result r = open_all(store, options, diag);

@@ -9,9 +9,6 @@
 #include "base/banned.h"
 #include "base/fault.h"
 
-#define GATHER_BYTES_MAX ((size_t)128 << 20) /* then it is put into the tables */
-#define TXN_PUTS_MAX 65536                   /* of a batch that is committed on the way */
-#define SINGLE_PUTS_MAX 200000               /* up to here an import is one transaction */
 #define UNDO_PUTS_MAX 50000
 
 static result lock_take(struct store *store, bool wait, bool *taken, struct diag *diag)
@@ -201,13 +198,13 @@ static result spill(struct writer *writer)
     kv_begin_write(kv, &writer->txn, writer->diag);
     writer->is_pending = true;
     meta_put(&writer->txn, META_PENDING, 1);
-    gather_flush(&writer->derivation.gather, &writer->txn, TXN_PUTS_MAX);
+    gather_flush(&writer->derivation.gather, &writer->txn, writer->store->limits.batch_puts);
     return kv_commit(&writer->txn);
 }
 
 result writer_spill(struct writer *writer)
 {
-    if (gather_bytes(&writer->derivation.gather) < GATHER_BYTES_MAX)
+    if (gather_bytes(&writer->derivation.gather) < writer->store->limits.gather_bytes)
         return OK;
     TRY(spill(writer));
     kv_begin_read(writer->store->kv, &writer->txn, writer->diag);
@@ -219,7 +216,7 @@ result writer_seal(struct writer *writer)
     size_t puts = gather_puts(&writer->derivation.gather);
 
     TRY(appender_flush(&writer->files, true));
-    if (writer->is_pending || puts > SINGLE_PUTS_MAX)
+    if (writer->is_pending || puts > writer->store->limits.single_puts)
         TRY(spill(writer));
     kv_abort(&writer->txn);
     kv_begin_write(writer->store->kv, &writer->txn, writer->diag);

@@ -316,7 +316,7 @@ static void every_failure_is_reported(void **state)
     } while (fired);
 }
 
-static void a_failed_stream_stays_failed(void **state)
+static void what_stands_in_front_of_a_break_comes_first(void **state)
 {
     CLEANUP(source_close) struct source *source = NULL;
     CLEANUP(json_stream_close) struct json_stream *stream = NULL;
@@ -326,6 +326,8 @@ static void a_failed_stream_stays_failed(void **state)
     (void)state;
     assert_true(succeeded(source_of_memory(SLICE("[{},{} {}, {}, {}, {}, {}]"), &source, NULL)));
     assert_true(succeeded(json_stream_open(source, &limits, &stream, NULL)));
+    assert_true(succeeded(json_stream_next(stream, &window, NULL)));
+    assert_int_equal(window.count, 2);
     assert_int_equal(json_stream_next(stream, &window, NULL).code, ERR_INVALID);
     assert_int_equal(json_stream_next(stream, &window, NULL).code, ERR_INVALID);
 }
@@ -340,7 +342,7 @@ int main(void)
         cmocka_unit_test(white_space_needs_no_memory),
         cmocka_unit_test(windows_make_no_difference),
         cmocka_unit_test(every_failure_is_reported),
-        cmocka_unit_test(a_failed_stream_stays_failed),
+        cmocka_unit_test(what_stands_in_front_of_a_break_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
