@@ -88,8 +88,8 @@ static inline slice json_inner(const struct json_doc *doc, const struct json_nod
     return (slice){doc->text.at + node->at, node->len};
 }
 
-/* The readers of values below take a NULL node, as json_get gives for what is absent, for a value of
- * another kind. */
+/* The readers of values below take a NULL node, as json_get gives for what is absent, for a value
+ * of another kind. */
 
 /* A string's value: borrowed from the text when nothing is escaped, else in the arena.
  * {NULL, 0} when the arena's budget is out or node is no string. */

@@ -18,9 +18,9 @@ struct json_stream_limits {
     size_t depth_max;
 };
 
+/* Borrowed until the next window. */
 struct json_window {
-    const slice
-        *objects; /* borrowed until the next window; each one with readable padding behind */
+    const slice *objects; /* each one with readable padding behind */
     size_t count;
     uint64_t first_index;    /* of objects[0] in the stream, from 0 */
     const uint64_t *offsets; /* of each object's first byte in the (unpacked) stream */
@@ -33,10 +33,14 @@ void json_stream_close(struct json_stream **stream);
 /* The next window; count 0 at the end.  Whole objects in front of a break come first, the failure
  * with the call behind them, and with every one after.  A single object over object_bytes_max fails
  * ERR_LIMIT; broken or cut JSON between objects ERR_INVALID with the byte's offset.  The inside of
- * an object is only scanned for its end; json_parse checks it. */
+ * an object is only scanned for its end; json_parse checks it.  Elements that are no objects
+ * (numbers, strings, arrays) are given out as well, for the caller to refuse each by itself.  A
+ * top-level object is an envelope when its "objects" is an array (in STIX 2.0's observed-data it is
+ * an object). */
 MUST_USE result json_stream_next(struct json_stream *stream, struct json_window *out,
                                  struct diag *diag);
 
 /* The members that stood around "objects" (type, id, spec_version ...), as one JSON object's text;
- * empty for a bare array.  Complete only after the end was reached. */
+ * empty when there is no envelope, of several the last one's.  Complete only after the end was
+ * reached; valid JSON then. */
 slice json_stream_envelope(const struct json_stream *stream);

@@ -18,6 +18,7 @@ static result collect(slice text, size_t window_bytes, struct buf *out, struct d
     uint64_t index = 0;
     volatile char padding = 0;
 
+    (void)padding;
     buf_reset(out);
     TRY(source_of_memory(text, &source, diag));
     TRY(json_stream_open(source, &limits, &stream, diag));
