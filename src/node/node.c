@@ -77,25 +77,30 @@ static result node_start_or_close(struct node *node, bool create, bool read_only
     return r;
 }
 
-/* A folder is the node's own: nothing else in it may be taken for, or spoiled by, the node. */
-static result folder_is_empty(const char *folder, struct diag *diag)
+/* Names that may be there before a node is: its settings, and what a file system puts in itself. */
+static bool name_is_known(const char *name)
 {
-    DIR *listing = opendir(folder);
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "entente.yaml") == 0 ||
+           strcmp(name, "lost+found") == 0;
+}
+
+/* A folder is the node's own: nothing else in it may be taken for, or spoiled by, the node. */
+static result folder_is_free(const struct node *node, struct diag *diag)
+{
+    char index[sizeof(node->folder) + 16];
     result r = OK;
 
+    (void)snprintf(index, sizeof(index), "%s/index.mdb", node->folder);
+    if (access(index, F_OK) == 0)
+        return diag_fail(diag, ERR_CONFLICT, "%s: a node is there already", node->folder);
+    DIR *listing = opendir(node->folder);
     if (listing == NULL)
-        return errno == ENOENT ? OK : diag_errno(diag, errno, "%s", folder);
-    for (struct dirent *item; succeeded(r) && (item = readdir(listing)) != NULL;) {
-        const char *name = item->d_name;
-
-        if (strcmp(name, "index.mdb") == 0)
-            r = diag_fail(diag, ERR_CONFLICT, "%s: a node is there already", folder);
-        else if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-                 strcmp(name, "entente.yaml") != 0 && strcmp(name, "lost+found") != 0)
+        return errno == ENOENT ? OK : diag_errno(diag, errno, "%s", node->folder);
+    for (struct dirent *item; succeeded(r) && (item = readdir(listing)) != NULL;)
+        if (!name_is_known(item->d_name))
             r = diag_fail(diag, ERR_CONFLICT,
                           "%s: holds other files (\"%s\"); a node wants a folder of its own",
-                          folder, name);
-    }
+                          node->folder, item->d_name);
     (void)closedir(listing);
     return r;
 }
@@ -103,7 +108,7 @@ static result folder_is_empty(const char *folder, struct diag *diag)
 result node_create(const char *folder, struct node *out, struct diag *diag)
 {
     TRY(folder_set(folder, out, diag));
-    TRY(folder_is_empty(folder, diag));
+    TRY(folder_is_free(out, diag));
     return node_start_or_close(out, true, false, diag);
 }
 

@@ -240,6 +240,8 @@ result store_find(struct store_view *view, const struct store_query *query, size
     if (succeeded(r))
         r = query->newest_first ? find_newest(plan, limit_objects, limit_bytes, out)
                                 : find_in_order(plan, limit_objects, limit_bytes, out);
+    if (succeeded(r) && plan->has_opener)
+        r = plan->opener.state;
     plan_close(plan);
     TRY(r);
     TRY(view->txn.state);

@@ -219,7 +219,9 @@ static result opener_need(struct plan *plan)
     if (plan->has_opener)
         return OK;
     plan->has_opener = true;
-    return opener_init(&plan->opener, plan->diag);
+    result r = opener_init(&plan->opener, plan->diag);
+    plan->opener.state = r;
+    return r;
 }
 
 /* The newest version of the object that others are asked for by. */

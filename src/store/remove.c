@@ -19,12 +19,16 @@ static void terms_drop(struct kv_txn *txn, const struct stix_object *object, str
     struct term_sink *sink = arena_new(&opener->arena, struct term_sink, 1);
     slice rest, term;
 
-    if (sink == NULL)
+    if (sink == NULL) {
+        opener->state = diag_fail(opener->diag, ERR_LIMIT, "no memory to remove an object");
         return;
+    }
     term_sink_init(sink, &terms);
     terms_of(object, &opener->arena, sink);
     for (rest = buf_slice(&terms); term_next(&rest, &term);)
         posting_drop(txn, TABLE_TERMS, term, seq);
+    if (terms.overflowed || opener->arena.overflowed)
+        opener->state = diag_fail(opener->diag, ERR_LIMIT, "no memory to remove an object");
 }
 
 /* Does another addition that is still there hold the same bytes? */
@@ -88,6 +92,8 @@ static void addition_drop(struct store *store, struct kv_txn *txn, struct opener
         return;
     if (opener_open(opener, &store->files, &record, &object))
         terms_drop(txn, &object, opener, seq);
+    if (failed(opener->state) && succeeded(txn->state))
+        txn->state = opener->state;
     posting_drop(txn, TABLE_TERMS, term_type(record.type, bytes), seq);
     id_drop(txn, &record, seq);
     dead_set(txn, DEAD_REMOVED, &seq, 1, true);

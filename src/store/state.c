@@ -144,7 +144,8 @@ static bool addition_derive(struct store *store, struct rederive *work, uint64_t
     derivation_add(&work->derivation, &record, &held, buf_slice(&work->terms));
     if (gather_bytes(&work->derivation.gather) > DERIVE_BYTES_MAX)
         gather_flush(&work->derivation.gather, work->derivation.txn, 0);
-    return !work->terms.overflowed && !work->opener.arena.overflowed;
+    return succeeded(work->opener.state) && !work->terms.overflowed &&
+           !work->opener.arena.overflowed;
 }
 
 static bool objects_derive(struct store *store, struct kv_txn *txn, struct rederive *work,
