@@ -51,11 +51,11 @@ const struct json_node *json_get(const struct json_doc *doc, const struct json_n
 
 struct json_each json_each(const struct json_doc *doc, const struct json_node *container)
 {
-    bool has_children = container->kind == JSON_OBJECT || container->kind == JSON_ARRAY;
-
     (void)doc;
+    if (container == NULL || (container->kind != JSON_OBJECT && container->kind != JSON_ARRAY))
+        return (struct json_each){0};
     return (struct json_each){.cursor = container + 1,
-                              .end = container + (has_children ? container->size : 1),
+                              .end = container + container->size,
                               .in_object = container->kind == JSON_OBJECT};
 }
 

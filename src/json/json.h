@@ -64,7 +64,7 @@ MUST_USE result json_parse_copy(struct json_parser *parser, slice text, struct j
 const struct json_node *json_get(const struct json_doc *doc, const struct json_node *object,
                                  slice key);
 
-/* Walk the children of an array or an object:
+/* Walk the children of an array or an object (anything else, or NULL, has none):
  *
  *     for (struct json_each each = json_each(doc, node); json_next(&each);)
  *         use(each.key, each.value);     key is NULL in an array

@@ -10,9 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fault.h"
-
 #include "base/banned.h"
+#include "base/fault.h"
 
 #define PID_TEXT_BYTES 24
 

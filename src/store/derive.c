@@ -4,9 +4,8 @@
 
 #include <stdlib.h>
 
-#include "base/fault.h"
-
 #include "base/banned.h"
+#include "base/fault.h"
 
 void derivation_init(struct derivation *derivation, struct store *store, struct kv_txn *txn,
                      const struct appender *files, uint32_t collection, uint64_t first)

@@ -4,9 +4,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "base/fault.h"
-
 #include "base/banned.h"
+#include "base/fault.h"
 
 #define THREADS_MAX 4
 #define BATCHES (THREADS_MAX + 4)

@@ -465,6 +465,27 @@ static result filters_open(struct plan *plan)
     return filter_modified(plan);
 }
 
+static bool spec_is_held(struct plan *plan, enum stix_spec spec)
+{
+    uint8_t bytes[TERM_BYTES_MAX];
+    struct posting_walk walk;
+
+    posting_open(&walk, &plan->view->txn, TABLE_TERMS, term_spec(spec, bytes));
+    bool is_held = posting_seek(&walk, 0) != SEQ_NONE;
+    posting_close(&walk);
+    return is_held;
+}
+
+/* Can an object's versions in the other specification change what is its first or last here?  In
+ * most stores there is but one, and nothing more needs to be looked at. */
+static bool specs_are_mixed(struct plan *plan)
+{
+    const struct store_query *query = plan->query;
+
+    return query->collection != 0 && (query->spec_latest || query->spec_count > 0) &&
+           spec_is_held(plan, STIX_20) && spec_is_held(plan, STIX_21);
+}
+
 result plan_open(struct plan *plan, struct store_view *view, const struct store_query *query,
                  struct arena *arena, struct diag *diag)
 {
@@ -487,6 +508,7 @@ result plan_open(struct plan *plan, struct store_view *view, const struct store_
     }
     run_open(&plan->runs, view, query->collection);
     TRY(filters_open(plan));
+    plan->specs_mixed = specs_are_mixed(plan);
     return view->txn.state;
 }
 
@@ -523,7 +545,24 @@ static bool version_listed(const struct plan *plan, const struct record *record,
  * that is any, in all of them, where of copies the one that came first stands for the others. */
 struct standing {
     bool is_first, is_last, is_copy;
+    bool is_outdated; /* the object is held in a newer specification as well */
 };
+
+/* Does the other version count, the query being for certain specifications? */
+static bool spec_counts(const struct plan *plan, const struct record *record,
+                        const struct record *other, struct standing *standing)
+{
+    const struct store_query *query = plan->query;
+
+    if (query->spec_latest) {
+        standing->is_outdated = standing->is_outdated || other->spec > record->spec;
+        return other->spec == record->spec;
+    }
+    for (size_t i = 0; i < query->spec_count; i++)
+        if (query->specs[i] == (enum stix_spec)other->spec)
+            return true;
+    return false;
+}
 
 static struct standing standing_of(struct plan *plan, const struct record *record, uint64_t seq)
 {
@@ -542,6 +581,8 @@ static struct standing standing_of(struct plan *plan, const struct record *recor
         if (collection != 0 &&
             (!record_at(plan, version.seq, &other) || other.collection != collection))
             continue;
+        if (plan->specs_mixed && !spec_counts(plan, record, &other, &standing))
+            continue;
         int order = version_order(us, rest, &version);
         standing.is_first = standing.is_first && order <= 0;
         standing.is_last = standing.is_last && order >= 0;
@@ -555,7 +596,7 @@ static bool version_accepted(struct plan *plan, const struct record *record, uin
 {
     bool is_any = plan->query->collection == 0;
 
-    if (!is_any) {
+    if (!is_any && !plan->specs_mixed) {
         if (plan->wants_all)
             return true;
         if (plan->wants_last && !dead_cached(&plan->dead, &plan->view->txn, DEAD_SUPERSEDED, seq))
@@ -565,7 +606,7 @@ static bool version_accepted(struct plan *plan, const struct record *record, uin
         return plan->wants_first && standing_of(plan, record, seq).is_first;
     }
     struct standing standing = standing_of(plan, record, seq);
-    return !standing.is_copy &&
+    return !standing.is_copy && !standing.is_outdated &&
            (plan->wants_all || (plan->wants_last && standing.is_last) ||
             (plan->wants_first && standing.is_first) || version_listed(plan, record, seq));
 }
@@ -627,7 +668,7 @@ static bool accepted(struct plan *plan, uint64_t seq)
 
     /* The usual page: one collection, the last versions, a block in which nothing died. */
     if (dead_clean(&plan->dead, &plan->view->txn, seq) && query->collection != 0 && !has_range &&
-        plan->phrase_count == 0 && (plan->wants_last || plan->wants_all))
+        !plan->specs_mixed && plan->phrase_count == 0 && (plan->wants_last || plan->wants_all))
         return true;
     if (dead_cached(&plan->dead, &plan->view->txn, DEAD_REMOVED, seq) ||
         !record_at(plan, seq, &record) || !version_accepted(plan, &record, seq))

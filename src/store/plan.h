@@ -27,6 +27,7 @@ struct plan {
     struct opener opener;
     bool has_opener, is_open;
     bool matches_nothing;
+    bool specs_mixed; /* which specification a version is in decides on others */
     bool wants_last, wants_first, wants_all;
     uint64_t seq_from;
     struct diag *diag; /* borrowed */

@@ -6,9 +6,8 @@
 #include "base/log.h"
 #include "store/bytes.h"
 
-#include "base/fault.h"
-
 #include "base/banned.h"
+#include "base/fault.h"
 
 #define UNDO_PUTS_MAX 50000
 

@@ -16,7 +16,7 @@ static const struct {
     int in_url, in_body;
 } statuses_of[] = {
     [ERR_NONE] = {500, 500},    [ERR_INVALID] = {400, 422},  [ERR_LIMIT] = {400, 422},
-    [ERR_MISSING] = {404, 404}, [ERR_CONFLICT] = {409, 409}, [ERR_DENIED] = {403, 403},
+    [ERR_MISSING] = {404, 404}, [ERR_CONFLICT] = {409, 503}, [ERR_DENIED] = {403, 403},
     [ERR_IO] = {503, 503},      [ERR_CORRUPT] = {500, 500},
 };
 
@@ -105,6 +105,12 @@ static void error_write(struct json_writer *w, int status, slice error_id, slice
     jw_object_end(w);
 }
 
+/* Not of a method or an HTTP version that is not spoken here. */
+static bool is_our_fault(int status)
+{
+    return status >= 500 && status != 501 && status != 505;
+}
+
 static void error_respond(const struct world *world, const struct http_request *request,
                           struct http_response *response, int status, const char *words)
 {
@@ -116,7 +122,7 @@ static void error_respond(const struct world *world, const struct http_request *
     world->random(world->context, random, sizeof(random));
     struct uuid uuid = uuid_v4(random);
     uuid_format(&uuid, error_id);
-    if (status >= 500) {
+    if (is_our_fault(status)) {
         log_event(LOG_LEVEL_ERROR, "taxii.failed", "status=%d error_id=%.*s why=\"%s\"", status,
                   UUID_TEXT_BYTES, error_id, words);
         words = "The server's log says more under this error_id.";

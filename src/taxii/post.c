@@ -10,6 +10,7 @@
 #include "base/banned.h"
 
 #define JOB_SLACK_BYTES 8192
+#define LOOK_UP_BYTES_MAX ((size_t)1 << 20) /* of one object's query */
 #define WINDOW_BYTES ((size_t)1 << 20)
 #define UNVERSIONED_BYTES_MAX ((size_t)64 << 20)
 
@@ -133,7 +134,7 @@ static result list_unversioned(struct taxii *taxii, const struct job *job, struc
                                struct diag *diag)
 {
     CLEANUP(store_view_end) struct store_view view = {0};
-    CLEANUP(arena_free) struct arena arena = ARENA(JOB_SLACK_BYTES);
+    CLEANUP(arena_free) struct arena arena = ARENA(LOOK_UP_BYTES_MAX);
     char text[TIMESTAMP_TEXT_BYTES_MAX];
     struct store_page page;
     struct store_item item;

@@ -18,6 +18,10 @@ static bool segment_decode(slice raw, struct arena *arena, slice *out)
 {
     CLEANUP(buf_free) struct buf decoded = BUF(SEGMENT_BYTES_MAX);
 
+    if (raw.len > 0 && slice_find_byte(raw, '%') == SIZE_MAX && utf8_valid(raw)) {
+        *out = arena_copy(arena, raw);
+        return out->len > 0;
+    }
     if (raw.len == 0 || !percent_decode(&decoded, raw) || !utf8_valid(buf_slice(&decoded)))
         return false;
     *out = arena_copy(arena, buf_slice(&decoded));

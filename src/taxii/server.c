@@ -107,9 +107,13 @@ static bool find_route(struct exchange *exchange)
     bool found = route_parse(exchange->request->path, slice_text(config->api_root),
                              exchange->request->arena, &exchange->route);
     (void)pthread_rwlock_unlock(&taxii->config_lock);
-    if (!found)
+    if (exchange->request->arena->overflowed)
+        answer_error(exchange, 503, "no memory for the path");
+    else if (!found)
         answer_error(exchange, 404, "Nothing of TAXII is at this path.");
-    return found;
+    else
+        return true;
+    return false;
 }
 
 /* A collection one has no right to is not there for one: 404 (TAXII 2.1, 5.2 to 5.8; the table of
@@ -123,9 +127,11 @@ static bool find_collection(struct exchange *exchange)
     exchange->rights = found ? account_rights(exchange->taxii->accounts, &exchange->view.txn,
                                               account, exchange->collection.number)
                              : 0;
-    if (exchange->rights != 0)
+    if (failed(exchange->view.txn.state))
+        answer_failure(exchange, exchange->view.txn.state, false);
+    else if (exchange->rights != 0)
         return true;
-    if (exchange->is_known)
+    else if (exchange->is_known)
         answer_error(exchange, 404, "No such collection.");
     else
         ask_to_log_in(exchange);

@@ -686,9 +686,9 @@ static void a_server_that_leads_in_circles_is_left(void **state)
 static void a_push_waits_for_its_status(void **state)
 {
     static const struct line lines[] = {
-        {"POST /root/collections/c/objects/", 202, STATUS_PENDING, 0, 0, 0, 0},
-        {"GET /root/status/s-1/", 200, STATUS_PENDING, 0, 0, 0, 0},
-        {"GET /root/status/s-1/", 200, STATUS_COMPLETE, 0, 0, 0, 0},
+        {"POST /intel/collections/c/objects/", 202, STATUS_PENDING, 0, 0, 0, 0},
+        {"GET /intel/status/s-1/", 200, STATUS_PENDING, 0, 0, 0, 0},
+        {"GET /intel/status/s-1/", 200, STATUS_COMPLETE, 0, 0, 0, 0},
     };
     struct fake *fake = *state;
     CLEANUP(taxii_remote_close) struct taxii_remote *remote = remote_of(fake, "/", 0);
@@ -698,7 +698,7 @@ static void a_push_waits_for_its_status(void **state)
     slice status;
 
     SCRIPT(fake, lines);
-    (void)snprintf(url, sizeof(url), "%s/root/collections/c/", fake->base);
+    (void)snprintf(url, sizeof(url), "%s/intel/collections/c/", fake->base);
     assert_true(succeeded(
         taxii_remote_push(remote, url, SLICE("{\"objects\":[{}]}"), &arena, &status, &diag)));
     done(fake);
@@ -708,7 +708,7 @@ static void a_push_waits_for_its_status(void **state)
 
 static void a_push_that_is_refused_says_why(void **state)
 {
-    static const struct line lines[] = {{"POST /root/collections/c/objects/", 422,
+    static const struct line lines[] = {{"POST /intel/collections/c/objects/", 422,
                                          "{\"title\":\"no\",\"description\":\"not so\"}", 0, 0, 0,
                                          0}};
     struct fake *fake = *state;
@@ -719,7 +719,7 @@ static void a_push_that_is_refused_says_why(void **state)
     slice status;
 
     SCRIPT(fake, lines);
-    (void)snprintf(url, sizeof(url), "%s/root/collections/c/", fake->base);
+    (void)snprintf(url, sizeof(url), "%s/intel/collections/c/", fake->base);
     result r = taxii_remote_push(remote, url, SLICE("{\"objects\":[{}]}"), &arena, &status, &diag);
     done(fake);
     assert_int_equal(r.code, ERR_INVALID);

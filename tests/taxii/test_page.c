@@ -89,22 +89,22 @@ static void the_server_has_limits_of_its_own(void **state)
 static void pages_go_on_while_others_write(void **state)
 {
     struct serving *s = *state;
-    char url[URL_BYTES * 2], next[CURSOR_TEXT_BYTES + 1] = "";
+    char url[URL_BYTES * 2] = OBJECTS "?limit=3", next[CURSOR_TEXT_BYTES + 1];
     unsigned written = 10, seen = 0;
+    bool more;
 
     fill(s, 0, 10);
-    (void)snprintf(url, sizeof(url), OBJECTS "?limit=3");
     do {
         assert_int_equal(get(s, READER, url), 200);
         for (struct json_each each = json_each(&s->doc, member(s, "objects")); json_next(&each);)
             assert_int_equal(id_number(s, each.value), seen++);
-        bool more = next_of(s, next);
-        if (written < 40)
-            fill(s, written++, 1);
-        else if (!more)
-            break;
+        more = next_of(s, next);
         (void)snprintf(url, sizeof(url), OBJECTS "?limit=3&next=%s", next);
-    } while (next[0] != '\0');
+        if (written < 40) {
+            fill(s, written, 3);
+            written += 3;
+        }
+    } while (more);
     assert_int_equal(seen, 40);
 }
 
