@@ -1,8 +1,11 @@
-/* Run a command several times and say how long it took and how much memory it had, as one JSON object.
+/* Run a command several times and say how long it took and how much memory it had, as one JSON
+ * object.
  *
- *     measure RUNS BEFORE COMMAND...      BEFORE: a shell command run ahead of each run, "" for none
+ *     measure RUNS BEFORE COMMAND...      BEFORE: a shell command run ahead of each run, "" for
+ * none
  *
- * {"runs":5,"median_ms":12.345,"best_ms":..,"worst_ms":..,"rss_mb":..}   rss_mb: the largest of all runs
+ * {"runs":5,"median_ms":12.345,"best_ms":..,"worst_ms":..,"rss_mb":..}   rss_mb: the largest of all
+ * runs
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +76,8 @@ int main(int argc, char **argv)
         }
     }
     qsort(took, (size_t)runs, sizeof(took[0]), by_size);
-    (void)printf("{\"runs\":%ld,\"median_ms\":%.3f,\"best_ms\":%.3f,\"worst_ms\":%.3f,\"rss_mb\":%.1f}\n",
-                 runs, took[runs / 2], took[0], took[runs - 1], (double)rss_kb / 1024);
+    (void)printf(
+        "{\"runs\":%ld,\"median_ms\":%.3f,\"best_ms\":%.3f,\"worst_ms\":%.3f,\"rss_mb\":%.1f}\n",
+        runs, took[runs / 2], took[0], took[runs - 1], (double)rss_kb / 1024);
     return 0;
 }

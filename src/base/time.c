@@ -131,8 +131,8 @@ static bool timestamp_take(slice text, bool is_strict, struct timestamp *out)
         hour > 23 || minute > 59 || second > 60 ||
         (second == 60 && (minute != 59 || (is_strict && hour != 23))))
         return false;
-    int64_t seconds = days_of(year, month, day) * SECONDS_PER_DAY + (int64_t)hour * 3600 +
-                      (int64_t)minute * 60;
+    int64_t seconds =
+        days_of(year, month, day) * SECONDS_PER_DAY + (int64_t)hour * 3600 + (int64_t)minute * 60;
     if (text.len > 0 && text.at[0] == '.') {
         text = slice_from(text, 1);
         if (!take_fraction(&text, &made))

@@ -66,7 +66,8 @@ struct cli {
 
 /* ---- arguments ---- */
 
-/* Parse argv behind the command's words.  Words to stderr and CLI_MISUSED when it makes no sense. */
+/* Parse argv behind the command's words.  Words to stderr and CLI_MISUSED when it makes no sense.
+ */
 MUST_USE int cli_parse(struct cli *cli, int argc, char **argv);
 const struct cli_command *cli_command_find(int argc, char **argv, int *word_count);
 bool cli_has(const struct cli *cli, const char *option);
@@ -82,7 +83,8 @@ MUST_USE int cli_count(const struct cli *cli, const char *option, size_t least, 
 /* ---- words ---- */
 
 void cli_usage(FILE *out, const struct cli_command *command);
-/* "entente: ..." on stderr; returns the code, so that a command ends with `return cli_fail(...)`. */
+/* "entente: ..." on stderr; returns the code, so that a command ends with `return cli_fail(...)`.
+ */
 int cli_fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The diag's words, and the exit code that its error asks for. */
 int cli_failed(const struct diag *diag);
@@ -106,17 +108,19 @@ struct cli_progress {
     uint64_t start_mono_ns, last_mono_ns;
 };
 void cli_progress_begin(struct cli_progress *progress, const struct cli *cli, const char *what);
-void cli_progress_step(struct cli_progress *progress, uint64_t done, uint64_t total, uint64_t count);
+void cli_progress_step(struct cli_progress *progress, uint64_t done, uint64_t total,
+                       uint64_t count);
 void cli_progress_end(struct cli_progress *progress);
 
 /* ---- the node ---- */
 
 MUST_USE int cli_node_open(struct cli *cli, bool read_only, struct node *node);
-/* The collection an option or word names; name NULL: `only` asks for the single one there is, else the first. */
+/* The collection an option or word names; name NULL: `only` asks for the single one there is, else
+ * the first. */
 MUST_USE int cli_collection(struct store_view *view, const char *name, bool only,
                             struct collection *out);
-/* A secret's first line from a file; "-": asked for on a terminal without echo (twice when `confirm`),
- * else read from standard input. */
+/* A secret's first line from a file; "-": asked for on a terminal without echo (twice when
+ * `confirm`), else read from standard input. */
 MUST_USE int cli_secret(const struct cli *cli, const char *path, const char *prompt, bool confirm,
                         char out[CLI_PASSWORD_BYTES_MAX], size_t *bytes);
 /* Log settings of the node's configuration, for commands that run long. */

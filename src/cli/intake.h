@@ -1,5 +1,5 @@
-/* What came of taking objects in, told to the person at the terminal or to a script: shared by import
- * and pull. */
+/* What came of taking objects in, told to the person at the terminal or to a script: shared by
+ * import and pull. */
 #pragma once
 
 #include "cli/cli.h"
@@ -27,5 +27,6 @@ void intake_progress(void *context, uint64_t bytes_taken, uint64_t bytes_total, 
 
 void intake_add(struct intake *intake, const char *name, const struct import_counts *counts);
 
-/* The last words: counts, speed.  CLI_FAILED when objects were refused and none was taken or held. */
+/* The last words: counts, speed.  CLI_FAILED when objects were refused and none was taken or held.
+ */
 MUST_USE int intake_summary(struct intake *intake, const char *verb, const char *collection);

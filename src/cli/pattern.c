@@ -237,8 +237,7 @@ static int explain_json(const struct pattern *pattern, const struct stix_value *
                         size_t count)
 {
     CLEANUP(buf_free)
-    struct buf out = BUF(PATTERN_OUT_BYTES_MAX),
-               scratch = BUF(PATTERN_OUT_BYTES_MAX);
+    struct buf out = BUF(PATTERN_OUT_BYTES_MAX), scratch = BUF(PATTERN_OUT_BYTES_MAX);
     struct json_writer w = JSON_WRITER(&out);
 
     jw_object_begin(&w);

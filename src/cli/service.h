@@ -1,4 +1,5 @@
-/* A node at work: its servers, its certificate, its signals.  What `serve` runs and `init` prepares. */
+/* A node at work: its servers, its certificate, its signals.  What `serve` runs and `init`
+ * prepares. */
 #pragma once
 
 #include "base/crypto.h"
@@ -6,15 +7,18 @@
 
 /* The certificate in force: the one the settings name, else the node's own, made on the first call.
  * Yields its fingerprint. */
-MUST_USE result service_certificate(struct node *node, struct hash256 *fingerprint, struct diag *diag);
+MUST_USE result service_certificate(struct node *node, struct hash256 *fingerprint,
+                                    struct diag *diag);
 
 struct service_options {
     const char *listen, *listen_ops; /* NULL: as the settings say */
     bool plain_http;                 /* asked for by name */
-    void (*started)(void *context, const char *url, const char *ops_url, const struct hash256 *fingerprint);
+    void (*started)(void *context, const char *url, const char *ops_url,
+                    const struct hash256 *fingerprint);
     void *context;
 };
 
-/* Serve until SIGTERM or SIGINT, then finish what is under way.  SIGHUP reads settings and certificates
- * again; what is wrong with them is logged and the old ones stay. */
-MUST_USE result service_run(struct node *node, const struct service_options *options, struct diag *diag);
+/* Serve until SIGTERM or SIGINT, then finish what is under way.  SIGHUP reads settings and
+ * certificates again; what is wrong with them is logged and the old ones stay. */
+MUST_USE result service_run(struct node *node, const struct service_options *options,
+                            struct diag *diag);

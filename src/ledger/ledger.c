@@ -10,7 +10,7 @@
 
 #define KEY_BYTES 8
 /* Room for what canonical form takes away (white space, escapes), or for what it reserves. */
-#define DRAFT_BYTES_MAX (4 * LEDGER_ENTRY_BYTES_MAX)
+#define DRAFT_BYTES_MAX ((size_t)4 * LEDGER_ENTRY_BYTES_MAX)
 
 static slice key_of(uint64_t number, char bytes[KEY_BYTES])
 {

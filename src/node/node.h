@@ -22,8 +22,10 @@ MUST_USE result node_create(const char *folder, struct node *out, struct diag *d
 MUST_USE result node_open(const char *folder, bool read_only, struct node *out, struct diag *diag);
 void node_close(struct node *node);
 
-/* Derive every table again from the log, in one transaction; before and after are the state hashes. */
-MUST_USE result node_rebuild(struct node *node, struct hash256 *before, struct hash256 *after, struct diag *diag);
+/* Derive every table again from the log, in one transaction; before and after are the state hashes.
+ */
+MUST_USE result node_rebuild(struct node *node, struct hash256 *before, struct hash256 *after,
+                             struct diag *diag);
 
 /* Be the one server of the folder.  ERR_CONFLICT names the process that is. */
 MUST_USE result node_lock_serve(struct node *node, int *lock, struct diag *diag);

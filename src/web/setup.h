@@ -1,7 +1,7 @@
 /* The set-up page: the one-time link of a new node, where the first administrator is named.
  *
- * Plain HTML and one form, no script, nothing from outside.  The link works once and for a limited time
- * (account_setup_finish); afterwards it is 404 like any unknown path.
+ * Plain HTML and one form, no script, nothing from outside.  The link works once and for a limited
+ * time (account_setup_finish); afterwards it is 404 like any unknown path.
  */
 #pragma once
 

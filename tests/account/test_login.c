@@ -181,7 +181,7 @@ static void addresses_are_paused_whatever_the_name(void **state)
 
     add(f, SLICE("sato"), ROLE_ANALYST, GOOD_PASSWORD);
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(try(f, slice_of("abc" + i, 1), WRONG, HERE), LOGIN_WRONG);
+        assert_int_equal(try(f, slice_of(&"abc"[i], 1), WRONG, HERE), LOGIN_WRONG);
     assert_int_equal(try(f, SLICE("sato"), GOOD_PASSWORD, HERE), LOGIN_WAIT);
     assert_int_equal(try(f, SLICE("sato"), GOOD_PASSWORD, THERE), LOGIN_OK);
 }
