@@ -95,6 +95,72 @@ static void report_refusal(struct intake *intake, const struct import_report *re
     (void)fputc('\n', stderr);
 }
 
+/* "type: path: text", list positions left out, so that the same slip in many objects is one kind.
+ */
+static void kind_words(const struct import_report *report, const struct stix_finding *finding,
+                       char out[INTAKE_KIND_BYTES_MAX])
+{
+    struct stix_id id;
+    slice type = stix_id_parse(report->id, &id) ? id.type : SLICE("object");
+    char path[INTAKE_KIND_BYTES_MAX];
+    size_t used = 0;
+    bool in_brackets = false;
+
+    for (size_t i = 0; i < finding->path.len && used + 1 < sizeof(path); i++) {
+        char byte = finding->path.at[i];
+
+        if (byte == ']')
+            in_brackets = false;
+        if (!in_brackets)
+            path[used++] = byte;
+        if (byte == '[')
+            in_brackets = true;
+    }
+    (void)snprintf(out, INTAKE_KIND_BYTES_MAX, "%.*s: %.*s%s%.*s", SLICE_ARG(type), (int)used, path,
+                   used > 0 ? ": " : "", SLICE_ARG(finding->text));
+}
+
+static void kind_count(struct intake *intake, const struct import_report *report,
+                       const struct stix_finding *finding)
+{
+    char words[INTAKE_KIND_BYTES_MAX];
+
+    kind_words(report, finding, words);
+    for (size_t i = 0; i < intake->kind_count; i++) {
+        if (slice_eq(slice_text(intake->kinds[i].words), slice_text(words))) {
+            intake->kinds[i].count++;
+            return;
+        }
+    }
+    if (intake->kind_count == INTAKE_KINDS_MAX) {
+        intake->warnings_other++;
+        return;
+    }
+    struct intake_kind *kind = &intake->kinds[intake->kind_count++];
+    kind->count = 1;
+    (void)snprintf(kind->words, sizeof(kind->words), "%s", words);
+    (void)snprintf(kind->first_id, sizeof(kind->first_id), "%.*s", SLICE_ARG(report->id));
+}
+
+static void kinds_print(const struct intake *intake)
+{
+    for (size_t i = 0; i < intake->kind_count; i++) {
+        const struct intake_kind *kind = &intake->kinds[i];
+
+        (void)fputs("warning: ", stderr);
+        cli_print_text(stderr, slice_text(kind->words));
+        if (kind->count > 1)
+            (void)fprintf(stderr, " (%" PRIu64 " times, first in ", kind->count);
+        else
+            (void)fputs(" (in ", stderr);
+        cli_print_text(stderr, slice_text(kind->first_id));
+        (void)fputs(")\n", stderr);
+    }
+    if (intake->warnings_other > 0)
+        (void)fprintf(stderr, "warning: %" PRIu64 " of other kinds; --verbose shows all\n",
+                      intake->warnings_other);
+}
+
 static void report_warnings(struct intake *intake, const struct import_report *report)
 {
     for (size_t i = 0; i < report->findings->count; i++) {
@@ -102,9 +168,10 @@ static void report_warnings(struct intake *intake, const struct import_report *r
 
         if (finding->severity != STIX_WARNING)
             continue;
-        intake->warnings_shown++;
-        if (!intake->verbose && intake->warnings_shown > INTAKE_WARNINGS_SHOWN_MAX)
-            return;
+        if (!intake->verbose) {
+            kind_count(intake, report, finding);
+            continue;
+        }
         cli_progress_end(&intake->progress);
         line_head(intake, report);
         (void)fputs(": warning: ", stderr);
@@ -197,10 +264,8 @@ static void summary_words(const struct intake *intake, const char *verb, const c
     count_print(", ", all->refused, "refused");
     count_print(", ", all->warned, "with warnings");
     (void)printf("; %.1f MB in %.2f s\n", (double)all->bytes / 1e6, seconds);
-    if (!intake->verbose && !intake->cli->quiet &&
-        intake->warnings_shown > INTAKE_WARNINGS_SHOWN_MAX)
-        cli_say(intake->cli, "%" PRIu64 " warnings more; --verbose shows all",
-                intake->warnings_shown - INTAKE_WARNINGS_SHOWN_MAX);
+    if (!intake->cli->quiet)
+        kinds_print(intake);
 }
 
 int intake_summary(struct intake *intake, const char *verb, const char *collection)

@@ -4,7 +4,15 @@
 
 #include "cli/cli.h"
 
-#define INTAKE_WARNINGS_SHOWN_MAX 20
+#define INTAKE_KINDS_MAX 64
+#define INTAKE_KIND_BYTES_MAX 160
+
+/* Warnings of one kind: one line with a count instead of a line each. */
+struct intake_kind {
+    char words[INTAKE_KIND_BYTES_MAX]; /* "malware: is_family: is required" */
+    char first_id[STIX_ID_BYTES_MAX + 1];
+    uint64_t count;
+};
 
 struct intake {
     const struct cli *cli;
@@ -12,7 +20,10 @@ struct intake {
     const char *name; /* of the file or URL under way */
     struct cli_progress progress;
     struct import_counts counts; /* of all so far */
-    uint64_t warnings_shown, start_mono_ns;
+    struct intake_kind kinds[INTAKE_KINDS_MAX];
+    size_t kind_count;
+    uint64_t warnings_other; /* of kinds past the table */
+    uint64_t start_mono_ns;
     uint64_t inputs;
     bool is_untold; /* a report was too long for its line */
 };

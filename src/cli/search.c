@@ -1,70 +1,71 @@
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/headline.h"
 #include "cli/query.h"
-#include "json/json.h"
 
 #include "base/banned.h"
 
 #define SEARCH_FALLBACK 20
 #define SEARCH_MOST 100000
-#define NAME_BYTES_SHOWN 72
+#define NAME_BYTES_SHOWN 100
 
-/* What a line shows of an object besides its id: its name, value or pattern. */
-static slice headline(const struct json_doc *doc, struct arena *arena)
-{
-    static const slice keys[] = {
-        S("name"), S("value"), S("pattern"), S("relationship_type"), S("definition_type"),
-        S("path"), S("key"),   S("opinion"), S("abstract")};
+/* So many of the newest are looked at to put the best first. */
+#define SEARCH_RANKED 2000
 
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        const struct json_node *node = json_get(doc, doc->nodes, keys[i]);
+struct found {
+    struct store_item item;
+    slice name;
+    int rank;     /* 0 is named so, 1 has it in its name, 2 in other text, 3 is a relationship */
+    size_t order; /* newest first, as the store gave them */
+};
 
-        if (node != NULL && node->kind == JSON_STRING)
-            return json_string(doc, node, arena);
-    }
-    return SLICE_NONE;
-}
-
-static void print_line(const struct store_item *item, slice name)
+static void print_line(const struct found *found)
 {
     const char *dim = cli_colour(stdout, "\x1b[2m"), *plain = cli_colour(stdout, "\x1b[0m");
     char version[TIMESTAMP_TEXT_BYTES_MAX];
-    size_t shown = name.len;
 
-    if (shown > NAME_BYTES_SHOWN) { /* never in the middle of a character */
-        shown = NAME_BYTES_SHOWN;
-        while (shown > 0 && ((unsigned char)name.at[shown] & 0xc0) == 0x80)
-            shown--;
-    }
-    (void)printf("%s  %s%.10s%s  ", item->id, dim,
-                 timestamp_format(&item->version, version) >= 10 ? version : "", plain);
-    cli_print_text(stdout, slice_head(name, shown));
-    (void)fputs(shown < name.len ? "...\n" : "\n", stdout);
+    (void)timestamp_format(&found->item.version, version);
+    (void)printf("%s  %s%.10s%s  ", found->item.id, dim, version, plain);
+    headline_print(stdout, found->name, NAME_BYTES_SHOWN);
+    (void)putchar('\n');
 }
 
-static result print_page(const struct cli *cli, struct store_view *view,
-                         const struct store_page *page, struct json_parser *parser,
-                         struct diag *diag)
+static bool has_nocase(slice text, slice word)
 {
-    CLEANUP(arena_free) struct arena arena = ARENA((size_t)64 << 20);
+    for (size_t i = 0; word.len > 0 && i + word.len <= text.len; i++)
+        if (slice_eq_nocase(slice_of(text.at + i, word.len), word))
+            return true;
+    return false;
+}
 
-    for (size_t i = 0; i < page->count; i++) {
-        struct store_item item;
-        struct json_doc doc;
+static int rank_of(const struct cli *cli, const struct found *found)
+{
+    int rank = 1;
 
-        if (!store_item_at(view, page->seqs[i], &item) || item.text.len == 0)
-            continue;
-        if (cli->json) {
-            (void)fwrite(item.text.at, 1, item.text.len, stdout);
-            (void)putchar('\n');
-            continue;
-        }
-        arena_reset(&arena);
-        TRY(json_parse_copy(parser, item.text, &doc, diag));
-        print_line(&item, headline(&doc, &arena));
+    if (slice_starts(slice_text(found->item.id), SLICE("relationship--")))
+        return 3;
+    if (cli->word_count == 1 && slice_eq_nocase(found->name, slice_text(cli->words[0])))
+        return 0;
+    for (size_t i = 0; i < cli->word_count; i++) {
+        slice word = slice_text(cli->words[i]);
+
+        if (slice_ends(word, SLICE("*")))
+            word.len--;
+        if (!has_nocase(found->name, word))
+            rank = 2;
     }
-    return OK;
+    return rank;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct found *left = a, *right = b;
+
+    if (left->rank != right->rank)
+        return left->rank < right->rank ? -1 : 1;
+    return (left->order > right->order) - (left->order < right->order);
 }
 
 /* Words are asked for twice: first as a value (an address, a domain, a hash is one), then as words.
@@ -73,13 +74,19 @@ static result search_find(const struct cli *cli, struct store_view *view, struct
                           size_t limit, struct arena *arena, struct store_page *page,
                           struct diag *diag)
 {
-    slice *words = arena_new(arena, slice, cli->word_count);
+    slice *words = arena_new(arena, slice, cli->word_count + 1);
+    struct stix_id id;
 
-    if (words == NULL && cli->word_count > 0)
+    if (words == NULL)
         return diag_fail(diag, ERR_LIMIT, "no memory for the query");
     for (size_t i = 0; i < cli->word_count; i++)
         words[i] = slice_text(cli->words[i]);
     query->newest_first = true;
+    if (cli->word_count == 1 && stix_id_parse(words[0], &id)) {
+        query->ids = words;
+        query->id_count = 1;
+        return store_find(view, query, limit, SIZE_MAX, false, arena, page, diag);
+    }
     if (cli->word_count == 1 && query->value_count == 0) {
         struct store_query by_value = *query;
 
@@ -88,36 +95,69 @@ static result search_find(const struct cli *cli, struct store_view *view, struct
         TRY(store_find(view, &by_value, limit, SIZE_MAX, false, arena, page, diag));
         if (page->count > 0)
             return OK;
-        struct stix_id id;
-        if (stix_id_parse(words[0], &id)) {
-            query->ids = words;
-            query->id_count = 1;
-            return store_find(view, query, limit, SIZE_MAX, false, arena, page, diag);
-        }
     }
     query->words = words;
     query->word_count = cli->word_count;
     return store_find(view, query, limit, SIZE_MAX, false, arena, page, diag);
 }
 
+static result search_rank(const struct cli *cli, struct store_view *view,
+                          const struct store_page *page, struct arena *arena, struct found *found,
+                          size_t *count, struct diag *diag)
+{
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+
+    *count = 0;
+    TRY(json_parser_new(JSON_DEPTH_MAX, &parser, diag));
+    for (size_t i = 0; i < page->count; i++) {
+        struct found *one = &found[*count];
+
+        if (!store_item_at(view, page->seqs[i], &one->item))
+            continue;
+        one->name = headline_of_text(parser, one->item.text, arena);
+        one->rank = rank_of(cli, one);
+        one->order = (*count)++;
+    }
+    if (cli->word_count > 0)
+        qsort(found, *count, sizeof(found[0]), by_rank);
+    return OK;
+}
+
+static void search_print(const struct cli *cli, const struct found *found, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!cli->json) {
+            print_line(&found[i]);
+            continue;
+        }
+        (void)fwrite(found[i].item.text.at, 1, found[i].item.text.len, stdout);
+        (void)putchar('\n');
+    }
+}
+
 static int search_run(const struct cli *cli, struct store_view *view, size_t limit)
 {
-    CLEANUP(arena_free) struct arena arena = ARENA((size_t)256 << 20);
-    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    CLEANUP(arena_free) struct arena arena = ARENA((size_t)512 << 20);
     struct store_query query;
     struct store_page page;
     struct diag diag = {0};
+    size_t count, looked = limit;
     int code = cli_query(cli, view, &arena, &query);
 
     if (code != CLI_OK)
         return code;
-    if (failed(search_find(cli, view, &query, limit, &arena, &page, &diag)) ||
-        failed(json_parser_new(JSON_DEPTH_MAX, &parser, &diag)) ||
-        failed(print_page(cli, view, &page, parser, &diag)))
+    if (cli->word_count > 0 && looked < SEARCH_RANKED)
+        looked = SEARCH_RANKED;
+    struct found *found = arena_new(&arena, struct found, looked);
+    if (found == NULL)
+        return cli_fail(CLI_FAILED, "no memory for the query");
+    if (failed(search_find(cli, view, &query, looked, &arena, &page, &diag)) ||
+        failed(search_rank(cli, view, &page, &arena, found, &count, &diag)))
         return cli_failed(&diag);
-    if (page.more)
+    search_print(cli, found, count < limit ? count : limit);
+    if (page.more || count > limit)
         cli_say(cli, "more than %zu; --limit shows more", limit);
-    if (page.count == 0) {
+    if (count == 0) {
         cli_say(cli, "nothing found");
         return CLI_NOT_FOUND;
     }

@@ -3,12 +3,13 @@
 
 #include "base/encode.h"
 #include "cli/cli.h"
-#include "json/json.h"
+#include "cli/headline.h"
 
 #include "base/banned.h"
 
 #define SHOW_VERSIONS_MAX 1000
 #define SHOW_REFS_MAX 20
+#define SHOW_NAME_BYTES 100
 
 /* Indented JSON for people: the object's own text, spaced. */
 static void print_pretty(const struct json_doc *doc)
@@ -74,22 +75,69 @@ static void string_field(const struct json_doc *doc, const char *name, const cha
         field(name, json_string(doc, node, arena));
 }
 
-/* Objects on the other end of references, a line each with type and name. */
-static result print_refs(struct store_view *view, const char *title,
+/* What an object is called; its id when it is not held or has no name. */
+static slice name_of(struct store_view *view, struct json_parser *parser, slice id,
+                     struct arena *arena)
+{
+    struct store_query query = {.ids = &id, .id_count = 1};
+    struct store_page page;
+    struct store_item item;
+    struct diag diag = {0};
+
+    if (failed(store_find(view, &query, 1, SIZE_MAX, false, arena, &page, &diag)) ||
+        page.count == 0 || !store_item_at(view, page.seqs[0], &item))
+        return id;
+    slice name = headline_of_text(parser, item.text, arena);
+    return name.len > 0 ? name : id;
+}
+
+/* A relationship by the names of its ends: "APT29 uses CosmicDuke". */
+static slice relation_named(struct store_view *view, struct json_parser *parser, slice text,
+                            struct arena *arena)
+{
+    static const slice keys[] = {S("source_ref"), S("relationship_type"), S("target_ref")};
+    slice parts[3];
+    struct json_doc doc;
+    struct diag diag = {0};
+
+    if (text.len == 0 || failed(json_parse_copy(parser, text, &doc, &diag)))
+        return SLICE_NONE;
+    for (size_t i = 0; i < 3; i++) {
+        const struct json_node *node = json_get(&doc, doc.nodes, keys[i]);
+
+        if (node == NULL || node->kind != JSON_STRING)
+            return SLICE_NONE;
+        parts[i] = arena_copy(arena, json_string(&doc, node, arena));
+    }
+    slice source = name_of(view, parser, parts[0], arena);
+    slice target = name_of(view, parser, parts[2], arena);
+    return arena_printf(arena, "%.*s %.*s %.*s", SLICE_ARG(source), SLICE_ARG(parts[1]),
+                        SLICE_ARG(target));
+}
+
+/* Objects on the other end of references, a line each with what a person would call them. */
+static result print_refs(struct store_view *view, const char *title, const char *option,
                          const struct store_query *query, struct arena *arena, struct diag *diag)
 {
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
     struct store_page page;
 
+    TRY(json_parser_new(JSON_DEPTH_MAX, &parser, diag));
     TRY(store_find(view, query, SHOW_REFS_MAX, SIZE_MAX, false, arena, &page, diag));
     for (size_t i = 0; i < page.count; i++) {
         struct store_item item;
 
-        if (store_item_at(view, page.seqs[i], &item))
-            (void)printf("%-12s %s\n", i == 0 ? title : "", item.id);
+        if (!store_item_at(view, page.seqs[i], &item))
+            continue;
+        (void)printf("%-12s %s  ", i == 0 ? title : "", item.id);
+        slice name = relation_named(view, parser, item.text, arena);
+        if (name.len == 0)
+            name = headline_of_text(parser, item.text, arena);
+        headline_print(stdout, name, SHOW_NAME_BYTES);
+        (void)putchar('\n');
     }
     if (page.more)
-        (void)printf("%-12s ... and more: entente search --%s\n", "",
-                     slice_starts(slice_text(title), SLICE("from")) ? "refs-to" : "refs-from");
+        (void)printf("%-12s ... and more: entente search --%s ID\n", "", option);
     return OK;
 }
 
@@ -133,12 +181,10 @@ static int show_words(struct store_view *view, const struct store_item *item, bo
     string_field(&doc, "valid from", "valid_from", arena);
     string_field(&doc, "valid until", "valid_until", arena);
     string_field(&doc, "created by", "created_by_ref", arena);
-    if (with_refs &&
-        (failed(print_refs(view, "points to",
-                           &(struct store_query){.refs_from = &id, .ref_from_count = 1}, arena,
-                           diag)) ||
-         failed(print_refs(view, "from", &(struct store_query){.refs_to = &id, .ref_to_count = 1},
-                           arena, diag))))
+    struct store_query outward = {.refs_from = &id, .ref_from_count = 1};
+    struct store_query inward = {.refs_to = &id, .ref_to_count = 1};
+    if (with_refs && (failed(print_refs(view, "points to", "refs-from", &outward, arena, diag)) ||
+                      failed(print_refs(view, "from", "refs-to", &inward, arena, diag))))
         return cli_failed(diag);
     print_pretty(&doc);
     return CLI_OK;
