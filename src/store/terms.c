@@ -68,8 +68,13 @@ static void term_put(struct term_sink *sink, slice term)
 {
     if (seen_before(sink, term))
         return;
-    buf_byte(sink->out, (char)term.len);
-    buf_put(sink->out, term);
+    /* In one step: a buf that overflows holds whole terms. */
+    char *room = buf_reserve(sink->out, 1 + term.len);
+    if (room == NULL)
+        return;
+    room[0] = (char)term.len;
+    memcpy(room + 1, term.at, term.len);
+    sink->out->len += 1 + term.len;
 }
 
 static void term_put_hashed(struct term_sink *sink, enum term_field field, slice text)
