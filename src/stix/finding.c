@@ -90,7 +90,7 @@ static void refuse(struct check *c, const struct stix_finding *finding)
     (void)told; /* stix_check returns it when the walk is over */
 }
 
-static slice words_of(struct check *c, const char *format, va_list args)
+static PRINTF_LIKE(2, 0) slice words_of(struct check *c, const char *format, va_list args)
 {
     char text[DIAG_TEXT_BYTES_MAX];
     int bytes = vsnprintf(text, sizeof(text), format, args);

@@ -141,8 +141,8 @@ bool targets_allow(const struct targets *targets, slice type)
 #define OBJECT(s) FORM(OBJECT), .shape = SHAPE_##s
 #define LIST(form) form, .is_list = true
 
-#define P(name_, when_, use_, form)                                                                \
-    {.name = S(name_), .when = WHEN_##when_, .use = USE_##use_, form},
+#define P(name_, when_, use_, ...)                                                                 \
+    {.name = S(name_), .when = WHEN_##when_, .use = USE_##use_, __VA_ARGS__},
 
 #define COMMON_BASE                                                                                \
     P("type", NEED, NONE, OWN_TYPE)                                                                \
@@ -192,7 +192,7 @@ bool targets_allow(const struct targets *targets, slice type)
 #undef COMMON_UNLABELLED
 
 /* Nothing but the frames: identifiers are pasted at once, since some of them are macros above. */
-#define P(name, when, use, form)
+#define P(name, when, use, ...)
 #define COMMON
 #define COMMON_BASE
 #define COMMON_SCO

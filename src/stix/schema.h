@@ -119,7 +119,7 @@ struct property {
 };
 
 enum shape_id {
-#define P(name, presence, use, form)
+#define P(name, presence, use, ...)
 #define COMMON
 #define COMMON_BASE
 #define COMMON_SCO
