@@ -1,22 +1,18 @@
+#include "cli/pattern.h"
+
 #include "base/source.h"
-#include "cli/cli.h"
 #include "match/advise.h"
-#include "match/cases.h"
-#include "match/eval.h"
 #include "match/explain.h"
 #include "match/regex.h"
 #include "json/write.h"
 
 #include "base/banned.h"
 
-#define PATTERN_ARENA_BYTES_MAX ((size_t)1 << 30)
-#define PATTERN_OUT_BYTES_MAX ((size_t)64 << 20)
-#define BUNDLE_BYTES_MAX ((size_t)1 << 30)
 #define READ_BYTES ((size_t)256 << 10)
 
-/* ---- what all three read ---- */
+/* ---- what the commands read ---- */
 
-static result file_read(const char *path, struct buf *out, struct diag *diag)
+result cli_file_read(const char *path, struct buf *out, struct diag *diag)
 {
     CLEANUP(source_close) struct source *source = NULL;
     size_t count;
@@ -33,7 +29,7 @@ static result file_read(const char *path, struct buf *out, struct diag *diag)
     return OK;
 }
 
-static int spec_of(const struct cli *cli, enum stix_spec *out)
+int cli_pattern_spec(const struct cli *cli, enum stix_spec *out)
 {
     const char *text = cli_value(cli, "spec");
 
@@ -57,7 +53,7 @@ static int pattern_text(const struct cli *cli, struct buf *held, slice *out)
         *out = slice_text(cli->words[0]);
         return CLI_OK;
     }
-    if (failed(file_read(file == NULL ? "-" : file, held, &diag)))
+    if (failed(cli_file_read(file == NULL ? "-" : file, held, &diag)))
         return cli_failed(&diag);
     *out = buf_slice(held);
     while (out->len > 0 && (out->at[out->len - 1] == '\n' || out->at[out->len - 1] == '\r'))
@@ -65,8 +61,8 @@ static int pattern_text(const struct cli *cli, struct buf *held, slice *out)
     return CLI_OK;
 }
 
-static result pattern_read(slice text, enum stix_spec spec, struct arena *arena,
-                           struct pattern *pattern, struct pattern_error *error, struct diag *diag)
+result cli_pattern_read(slice text, enum stix_spec spec, struct arena *arena,
+                        struct pattern *pattern, struct pattern_error *error, struct diag *diag)
 {
     TRY(pattern_parse(text, spec, arena, pattern, error, diag));
     return regex_check(pattern, error, diag);
@@ -167,7 +163,7 @@ static int pattern_check_one(const struct cli *cli, slice text, enum stix_spec s
     const struct advice *advice;
     size_t count;
 
-    if (failed(pattern_read(text, spec, &arena, &pattern, &error, &diag)))
+    if (failed(cli_pattern_read(text, spec, &arena, &pattern, &error, &diag)))
         return refused_print(cli, text, &error, &diag);
     if (failed(pattern_advise(&pattern, &arena, &advice, &count, &diag)))
         return cli_failed(&diag);
@@ -178,8 +174,8 @@ int cmd_pattern_check(struct cli *cli)
 {
     CLEANUP(buf_free) struct buf held = BUF(PATTERN_BYTES_MAX + READ_BYTES);
     enum stix_spec spec;
-    slice text;
-    int code = spec_of(cli, &spec);
+    slice text = SLICE_NONE;
+    int code = cli_pattern_spec(cli, &spec);
 
     if (code != CLI_OK)
         return code;
@@ -296,8 +292,8 @@ int cmd_pattern_explain(struct cli *cli)
     struct diag diag = {0};
     enum stix_spec spec;
     size_t count;
-    slice text;
-    int code = spec_of(cli, &spec);
+    slice text = SLICE_NONE;
+    int code = cli_pattern_spec(cli, &spec);
 
     if (code != CLI_OK)
         return code;
@@ -306,139 +302,11 @@ int cmd_pattern_explain(struct cli *cli)
     code = pattern_text(cli, &held, &text);
     if (code != CLI_OK)
         return code;
-    if (failed(pattern_read(text, spec, &arena, &pattern, &error, &diag)))
+    if (failed(cli_pattern_read(text, spec, &arena, &pattern, &error, &diag)))
         return cli_end(refused_print(cli, text, &error, &diag));
     if (failed(pattern_values(&pattern, &arena, &values, &count)))
         return cli_fail(CLI_FAILED, "pattern: too long to explain");
     code = cli->json ? explain_json(&pattern, values, count)
                      : explain_text(&pattern, values, count, &arena);
     return cli_end(code);
-}
-
-/* ---- test ---- */
-
-static int verdict_print(const struct cli *cli, const struct eval_outcome *outcome)
-{
-    CLEANUP(buf_free) struct buf out = BUF(PATTERN_OUT_BYTES_MAX);
-    struct json_writer w = JSON_WRITER(&out);
-    int code = outcome->matched ? CLI_OK : CLI_FAILED;
-
-    if (outcome->observation_count == 0)
-        cli_say(cli, "entente: the data holds no observed-data");
-    if (outcome->regex_gave_up > 0)
-        cli_say(cli,
-                "entente: a regular expression was given up %llu times, and taken for no match",
-                (unsigned long long)outcome->regex_gave_up);
-    if (!cli->json) {
-        (void)printf("%s\n", outcome->matched ? "match" : "nomatch");
-        return code;
-    }
-    jw_object_begin(&w);
-    jw_put_bool(&w, SLICE("match"), outcome->matched);
-    jw_put_u64(&w, SLICE("observed_data"), outcome->observation_count);
-    jw_put_u64(&w, SLICE("regex_gave_up"), outcome->regex_gave_up);
-    jw_object_end(&w);
-    return cli_print_json(&out) == CLI_OK ? code : CLI_TRY_LATER;
-}
-
-static result bundle_ask(const char *path, const struct pattern *pattern, struct arena *arena,
-                         struct eval_outcome *outcome, struct diag *diag)
-{
-    CLEANUP(buf_free) struct buf bundle = BUF(BUNDLE_BYTES_MAX);
-    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
-    struct json_doc doc;
-
-    TRY(file_read(path, &bundle, diag));
-    TRY(json_parser_new(JSON_DEPTH_MAX, &parser, diag));
-    TRY(diag_within(diag, json_parse_copy(parser, buf_slice(&bundle), &doc, diag), "%s", path));
-    return diag_within(diag, pattern_eval(pattern, &doc, &doc.nodes[0], arena, outcome, diag), "%s",
-                       path);
-}
-
-/* 0 match, 1 none, 2 no answer: as grep has it. */
-static int test_one(const struct cli *cli, enum stix_spec spec)
-{
-    CLEANUP(arena_free) struct arena arena = ARENA(PATTERN_ARENA_BYTES_MAX);
-    struct eval_outcome outcome;
-    struct pattern pattern;
-    struct diag diag = {0};
-
-    if (failed(pattern_read(slice_text(cli->words[0]), spec, &arena, &pattern, NULL, &diag)))
-        return cli_fail(CLI_MISUSED, "pattern: %s", diag.text);
-    if (failed(bundle_ask(cli->words[1], &pattern, &arena, &outcome, &diag)))
-        return cli_fail(CLI_MISUSED, "%s", diag.text);
-    return verdict_print(cli, &outcome);
-}
-
-static int case_print(const struct cli *cli, const struct case_answer *answer,
-                      const struct diag *diag)
-{
-    CLEANUP(buf_free) struct buf out = BUF(PATTERN_OUT_BYTES_MAX);
-    struct json_writer w = JSON_WRITER(&out);
-
-    if (!cli->json) {
-        cli_print_text(stdout, answer->id);
-        (void)printf("\t%s\n", case_verdict_name(answer->verdict));
-        return CLI_OK;
-    }
-    jw_object_begin(&w);
-    jw_put_string(&w, SLICE("id"), answer->id);
-    jw_put_string(&w, SLICE("verdict"), slice_text(case_verdict_name(answer->verdict)));
-    if (diag->text[0] != '\0')
-        jw_put_string(&w, SLICE("reason"), slice_text(diag->text));
-    jw_object_end(&w);
-    return cli_print_json(&out);
-}
-
-/* A case without an answer is told apart on stderr, and makes the command fail at its end. */
-static int case_run(const struct cli *cli, struct json_parser *parser, slice line,
-                    enum stix_spec spec, struct arena *arena)
-{
-    struct case_answer answer;
-    struct json_doc doc;
-    struct diag diag = {0};
-    int code;
-
-    arena_reset(arena);
-    if (failed(json_parse_copy(parser, line, &doc, &diag)) ||
-        failed(case_answer(&doc, spec, arena, &answer, &diag)))
-        return cli_failed(&diag);
-    code = case_print(cli, &answer, &diag);
-    return answer.is_limited ? cli_failed(&diag) : code;
-}
-
-static int test_cases(const struct cli *cli, const char *path, enum stix_spec spec)
-{
-    CLEANUP(buf_free) struct buf text = BUF(BUNDLE_BYTES_MAX);
-    CLEANUP(arena_free) struct arena arena = ARENA(CASE_ARENA_BYTES_MAX);
-    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
-    struct diag diag = {0};
-    slice line, rest;
-    int code = CLI_OK;
-
-    if (failed(file_read(path, &text, &diag)) ||
-        failed(json_parser_new(JSON_DEPTH_MAX, &parser, &diag)))
-        return cli_failed(&diag);
-    for (rest = buf_slice(&text); rest.len > 0;) {
-        (void)slice_cut(rest, '\n', &line, &rest); /* the last line may have no end */
-        if (slice_trim(line).len > 0) {
-            int one = case_run(cli, parser, slice_trim(line), spec, &arena);
-
-            code = one == CLI_OK ? code : one;
-        }
-    }
-    return code;
-}
-
-int cmd_pattern_test(struct cli *cli)
-{
-    const char *cases = cli_value(cli, "cases");
-    enum stix_spec spec;
-    int code = spec_of(cli, &spec);
-
-    if (code != CLI_OK)
-        return code;
-    if (cases != NULL ? cli->word_count != 0 : cli->word_count != 2)
-        return cli_misused(cli, "takes a pattern and a file of observed-data, or --cases");
-    return cli_end(cases != NULL ? test_cases(cli, cases, spec) : test_one(cli, spec));
 }

@@ -290,7 +290,8 @@ static bool any_value_holds(struct comparer *comparer, const struct pattern_node
 {
     for (size_t i = 0; i < comparer->now_count; i++) {
         bool gave_up = false;
-        bool holds = value_holds(comparer, node, regex, comparer->now[i], &gave_up);
+        const struct json_node *value = &comparer->doc->nodes[comparer->now[i]];
+        bool holds = value_holds(comparer, node, regex, value, &gave_up);
 
         comparer->steps++;
         if (!gave_up && holds != node->negated)

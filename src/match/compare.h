@@ -14,7 +14,7 @@ struct comparer {
     struct arena scratch;       /* values without their escapes, for one comparison */
     struct buf octets;          /* a binary property's bytes */
     /* The nodes a path has led to so far, each once. */
-    const struct json_node **now, **next; /* owned */
+    uint32_t *now, *next; /* owned; positions in doc->nodes */
     size_t now_count, next_count, now_capacity, next_capacity;
     uint32_t *seen; /* owned; per node of the document: the step that last added it */
     size_t seen_capacity;

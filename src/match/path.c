@@ -6,27 +6,25 @@
  * document, however references run in circles. */
 static bool next_add(struct comparer *comparer, const struct json_node *node)
 {
-    size_t position = (size_t)(node - comparer->doc->nodes);
-    const struct json_node **grown;
+    uint32_t position = (uint32_t)(node - comparer->doc->nodes), *grown;
 
     if (comparer->seen[position] == comparer->stamp)
         return true;
     comparer->seen[position] = comparer->stamp;
     comparer->steps++;
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the table holds pointers */
-    grown = (const struct json_node **)table_grow(comparer->next, &comparer->next_capacity,
-                                                  comparer->next_count + 1,
-                                                  comparer->doc->node_count, sizeof(*grown));
+    grown =
+        (uint32_t *)table_grow(comparer->next, &comparer->next_capacity, comparer->next_count + 1,
+                               comparer->doc->node_count, sizeof(*grown));
     if (grown == NULL)
         return false;
     comparer->next = grown;
-    comparer->next[comparer->next_count++] = node;
+    comparer->next[comparer->next_count++] = position;
     return true;
 }
 
 static void lists_swap(struct comparer *comparer)
 {
-    const struct json_node **list = comparer->now;
+    uint32_t *list = comparer->now;
     size_t capacity = comparer->now_capacity;
 
     comparer->now = comparer->next;
@@ -36,6 +34,11 @@ static void lists_swap(struct comparer *comparer)
     comparer->next_capacity = capacity;
     comparer->next_count = 0;
     comparer->stamp++;
+}
+
+static const struct json_node *now_at(const struct comparer *comparer, size_t index)
+{
+    return &comparer->doc->nodes[comparer->now[index]];
 }
 
 /* The object a property belongs to: the node itself, or what it refers to. */
@@ -55,7 +58,7 @@ static bool step_key(struct comparer *comparer, slice key, bool is_reference,
 {
     for (size_t i = 0; i < comparer->now_count; i++) {
         const struct json_node *holder =
-            holder_of(comparer, comparer->now[i], is_reference, observation);
+            holder_of(comparer, now_at(comparer, i), is_reference, observation);
         const struct json_node *value =
             holder == NULL ? NULL : json_get(comparer->doc, holder, key);
 
@@ -72,10 +75,10 @@ static bool step_list(struct comparer *comparer, int64_t index)
     for (size_t i = 0; i < comparer->now_count; i++) {
         int64_t position = 0;
 
-        if (comparer->now[i]->kind != JSON_ARRAY)
+        if (now_at(comparer, i)->kind != JSON_ARRAY)
             continue;
-        for (struct json_each each = json_each(comparer->doc, comparer->now[i]); json_next(&each);
-             position++) {
+        for (struct json_each each = json_each(comparer->doc, now_at(comparer, i));
+             json_next(&each); position++) {
             comparer->steps++;
             if ((index < 0 || position == index) && !next_add(comparer, each.value))
                 return false;
