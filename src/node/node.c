@@ -10,8 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/banned.h"
 #include "base/fault.h"
+
+#include "base/banned.h"
 
 #define PID_TEXT_BYTES 24
 

@@ -4,8 +4,9 @@
 
 #include <stdlib.h>
 
-#include "base/banned.h"
 #include "base/fault.h"
+
+#include "base/banned.h"
 
 void derivation_init(struct derivation *derivation, struct store *store, struct kv_txn *txn,
                      const struct appender *files, uint32_t collection, uint64_t first)

@@ -7,8 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/banned.h"
 #include "base/fault.h"
+
+#include "base/banned.h"
 
 #define DIRECTORY_MAP_BYTES (ADDITIONS_MAX * RECORD_BYTES)
 #define APPEND_BYTES ((size_t)4 << 20) /* written in pieces of this size */

@@ -8,8 +8,9 @@
 
 #include <assert.h>
 
-#include "base/banned.h"
 #include "base/fault.h"
+
+#include "base/banned.h"
 
 #define KEYS_BYTES_MAX ((size_t)192 << 20)
 #define CHUNKS_MAX ((size_t)8 << 20)

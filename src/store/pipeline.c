@@ -4,8 +4,9 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "base/banned.h"
 #include "base/fault.h"
+
+#include "base/banned.h"
 
 #define THREADS_MAX 4
 #define BATCHES (THREADS_MAX + 4)

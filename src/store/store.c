@@ -11,8 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/banned.h"
 #include "base/fault.h"
+
+#include "base/banned.h"
 
 #define GATHER_BYTES_MAX ((size_t)128 << 20)
 #define SINGLE_PUTS_MAX 200000

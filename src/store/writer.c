@@ -6,8 +6,9 @@
 #include "base/log.h"
 #include "store/bytes.h"
 
-#include "base/banned.h"
 #include "base/fault.h"
+
+#include "base/banned.h"
 
 #define UNDO_PUTS_MAX 50000
 
