@@ -265,9 +265,8 @@ static result start_ops(struct service *service, const struct service_options *o
 
 static result reload(struct service *service, bool tls, struct diag *diag)
 {
-    static struct config spare[2]; /* taxii borrows the one in force until the next reload */
-    static unsigned turn;
-    struct config *next = &spare[turn];
+    static struct config fresh; /* too large for the stack; this thread alone reloads */
+    struct config *next = &fresh;
     char path[PATH_BYTES_MAX];
 
     (void)snprintf(path, sizeof(path), "%s/entente.yaml", service->node->folder);
@@ -278,7 +277,6 @@ static result reload(struct service *service, bool tls, struct diag *diag)
     if (tls)
         TRY(http_server_reload_tls(service->server, service->certificate_file, service->key_file,
                                    diag));
-    turn ^= 1;
     taxii_configure(service->taxii, next);
     service->node->config = *next;
     cli_log_configure(next);
@@ -336,13 +334,16 @@ static void service_stop(struct service *service)
 static result service_start(struct service *service, const struct service_options *options,
                             bool tls, struct diag *diag)
 {
+    uint8_t next_key[TAXII_KEY_BYTES];
     struct taxii_options taxii = {
         .store = service->node->store,
         .accounts = service->node->accounts,
         .config = &service->node->config,
         .world = store_world(service->node->store),
+        .next_key = next_key,
     };
 
+    TRY(taxii_key_load(service->node->folder, taxii.world, next_key, diag));
     TRY(taxii_new(&taxii, &service->taxii, diag));
     TRY(start_ops(service, options, diag));
     return start_main(service, options, tls, diag);
