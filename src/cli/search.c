@@ -12,7 +12,7 @@
 #define NAME_BYTES_SHOWN 100
 
 /* So many of the newest are looked at to put the best first. */
-#define SEARCH_RANKED 2000
+#define SEARCH_RANKED 300
 
 struct found {
     struct store_item item;
