@@ -163,6 +163,8 @@ static int grant_names(struct cli *cli, struct store_view *view, struct grant *g
 {
     const char *collection = cli_value(cli, "collection");
 
+    if (collection == NULL)
+        collection = cli_value(cli, "id");
     if (cli->word_count == 0 || cli->word_count > 2 || (cli->word_count == 2 && collection != NULL))
         return cli_misused(cli, "name an account and, when there are several, a collection");
     grant->user = cli->words[cli->word_count - 1];

@@ -116,8 +116,10 @@ int cmd_init(struct cli *cli)
     struct diag diag = {0};
     char url[2048];
 
-    if (cli->word_count != 0)
-        return cli_misused(cli, "takes no argument: the folder is named by --folder");
+    if (cli->word_count > 1 || (cli->word_count == 1 && cli_has(cli, "folder")))
+        return cli_misused(cli, "one folder");
+    if (cli->word_count == 1)
+        cli->folder = cli->words[0];
     if (cli->folder == NULL)
         return cli_fail(CLI_MISUSED, "no folder: give --folder DIR or set ENTENTE_FOLDER");
     if (failed(init_node(cli, &node, &done, &diag)))

@@ -198,3 +198,27 @@ def test_secrets_are_shown_once_and_kept_nowhere(node):
         if path.is_file():
             held = path.read_bytes()
             assert token[-43:].encode() not in held and b"correct horse battery" not in held, path
+
+
+def test_rights_are_given_however_the_collection_is_named(node):
+    first = "7a5e2c0e-3b1f-4d7a-9a55-0f3c6b1d2e4f"
+    assert node.collection("one", id=first, alias="one") == first
+    second = node.collection("two")
+    for name in ("alice", "bob", "carol", "dave"):
+        node.user(name, "correct horse battery")
+    node.run("collection", "grant", first, "alice", "--read")
+    node.run("collection", "grant", "alice", "one", "--write")
+    node.run("collection", "grant", "bob", "--collection", second, "--write")
+    node.run("collection", "grant", "carol", "--id", first, "--read", "--write")
+    node.run("collection", "revoke", "one", "carol", "--write")
+    rights = {row["id"]: row["rights"] for row in node.rows("collection", "list")}
+    assert rights[first] == {"alice": ["read", "write"], "carol": ["read"]}
+    assert rights[second] == {"bob": ["write"]}
+    done = node.run("collection", "grant", "dave", "--read", check=False)
+    assert done.returncode == 2 and "which collection" in done.err
+    done = node.run("collection", "grant", "one", "nobody", "--read", check=False)
+    assert done.returncode == 3 and "nobody" in done.err
+    done = node.run("collection", "add", "--id", first, "--title", "again", check=False)
+    assert done.returncode == 1 and first in done.err
+    done = node.run("collection", "add", "--id", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "--title", "v1", check=False)
+    assert done.returncode == 1 and "version 4" in done.err
