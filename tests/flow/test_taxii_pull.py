@@ -1,6 +1,7 @@
 """One node pulls from another, and from servers that are slow, broken or odd."""
 import http.server
 import json
+import socket
 import threading
 
 import pytest
@@ -96,7 +97,8 @@ class Odd(http.server.BaseHTTPRequestHandler):
         fields = dict(part.split("=") for part in query.split("&") if part)
         at = int(fields.get("next", "0"))
         if at >= server.breaks_at:
-            return self.connection.close()
+            self.close_connection = True
+            return self.connection.shutdown(socket.SHUT_RDWR)
         if "added_after" in fields and fields["added_after"].replace("%3A", ":") >= self.date[:-1] + "000Z":
             return self.answer(200, {})
         rest = {"more": True, "next": str(at + 4)} if at + 4 < len(self.things) else {}

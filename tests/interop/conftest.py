@@ -1,5 +1,6 @@
 """Nodes and servers as the flow tests have them, for clients that others wrote."""
 import importlib.util
+import os
 import pathlib
 
 import pytest
@@ -8,6 +9,10 @@ FLOW = pathlib.Path(__file__).resolve().parents[1] / "flow" / "conftest.py"
 spec = importlib.util.spec_from_file_location("flow", FLOW)
 flow = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(flow)
+
+# requests believes these before what a client is told to believe.
+for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+    os.environ.pop(name, None)
 
 node, data = flow.node, flow.data
 PASSWORD = "correct horse battery"
