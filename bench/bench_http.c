@@ -27,6 +27,7 @@ static void page(void *context, const struct http_request *request, struct http_
     whole = slice_from(whole, response->head.len);
     response->tail = slice_from(whole, whole.len > EDGE_BYTES ? whole.len - EDGE_BYTES : 0);
     response->middle = slice_head(whole, whole.len - response->tail.len);
+    response->middle_stays = true;
 }
 
 static result file_load(const char *path, struct buf *out, struct diag *diag)

@@ -51,6 +51,8 @@ struct http_response {
     struct http_header headers[HTTP_RESPONSE_HEADERS_MAX];
     size_t header_count;
     slice head, middle, tail;
+    bool middle_stays; /* never moved or freed, even after release (the store's mapped files): may
+                          be sent without a copy */
     void (*release)(void *context); /* may be NULL */
     void *release_context;
     bool no_body;  /* HEAD, 204: the headers alone */

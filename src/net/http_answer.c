@@ -115,6 +115,7 @@ static enum packing body_pack(struct conn *conn, size_t body_bytes)
     }
     response->head = response->tail = SLICE_NONE;
     response->middle = buf_slice(&conn->packed);
+    response->middle_stays = false;
     return packing;
 }
 

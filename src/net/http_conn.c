@@ -6,7 +6,6 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
@@ -25,27 +24,11 @@
 #define OUT_BYTES_MAX ((size_t)1 << 20)
 #define STEPS_MAX 64 /* before other connections get their turn */
 
-/* Records encrypted before one send(): fewer, larger calls are a fifth faster than one a record;
- * more than this falls out of the second-level cache. */
-#define STAGE_BYTES ((size_t)8 * TLS_RECORD_BYTES_MAX)
-
-enum go {
-    GO_ON,   /* the phase may have changed: take the next step */
-    GO_WAIT, /* for an event */
-    GO_CLOSE,
-};
-
 static void phase_set(struct conn *conn, enum conn_phase phase)
 {
     conn->phase = phase;
     conn->phase_mono_ns = conn->moved_mono_ns = conn->worker->now_mono_ns;
     conn->moved_bytes = conn->acknowledged_bytes = 0;
-}
-
-static void moved(struct conn *conn, size_t bytes)
-{
-    conn->moved_bytes += bytes;
-    conn->moved_mono_ns = conn->worker->now_mono_ns;
 }
 
 /* ---- bytes in and out ---- */
@@ -72,7 +55,7 @@ static enum tls_step read_some(struct conn *conn, char *at, size_t room, size_t 
                                            : tls_read(conn->tls, at, room, count, &conn->out);
 
     if (step == TLS_DONE)
-        moved(conn, *count);
+        conn_moved(conn, *count);
     return step;
 }
 
@@ -106,29 +89,11 @@ static void consume(struct conn *conn, size_t bytes)
         memmove(conn->in.at, conn->in.at + bytes, conn->in.len);
 }
 
-/* GO_ON: all of `bytes` went; GO_WAIT: *sent of them did. */
-static enum go send_some(struct conn *conn, slice bytes, size_t *sent)
-{
-    *sent = 0;
-    while (*sent < bytes.len) {
-        ssize_t count =
-            send(conn->fd, bytes.at + *sent, bytes.len - *sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return errno == EAGAIN ? GO_WAIT : GO_CLOSE;
-        *sent += (size_t)count;
-        moved(conn, (size_t)count);
-    }
-    return GO_ON;
-}
-
 /* What stands in front of everything else. */
 static enum go out_send(struct conn *conn)
 {
     size_t sent;
-    enum go go = send_some(conn, slice_from(buf_slice(&conn->out), conn->out_at), &sent);
+    enum go go = conn_send_bytes(conn, slice_from(buf_slice(&conn->out), conn->out_at), &sent);
 
     conn->out_at += sent;
     conn->waits_to_send = go == GO_WAIT;
@@ -417,107 +382,12 @@ static enum go body_read_chunks(struct conn *conn)
 
 /* ---- the answer ---- */
 
-static bool parts_left(const struct conn *conn)
-{
-    for (size_t i = conn->part_index; i < CONN_PARTS_MAX; i++)
-        if (conn->parts[i].len > 0)
-            return true;
-    return false;
-}
-
-/* `bytes` of the parts have gone. */
-static void parts_consume(struct conn *conn, size_t bytes)
-{
-    while (bytes > 0) {
-        slice *part = &conn->parts[conn->part_index];
-        size_t taken = bytes < part->len ? bytes : part->len;
-
-        *part = slice_from(*part, taken);
-        bytes -= taken;
-        if (part->len == 0)
-            conn->part_index++;
-    }
-}
-
-static enum go send_plain(struct conn *conn)
-{
-    while (parts_left(conn)) {
-        struct iovec iov[CONN_PARTS_MAX];
-        struct msghdr message = {.msg_iov = iov};
-
-        for (size_t i = conn->part_index; i < CONN_PARTS_MAX; i++)
-            if (conn->parts[i].len > 0)
-                iov[message.msg_iovlen++] =
-                    (struct iovec){(void *)(uintptr_t)conn->parts[i].at, conn->parts[i].len};
-        ssize_t sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0) {
-            conn->waits_to_send = errno == EAGAIN;
-            return errno == EAGAIN ? GO_WAIT : GO_CLOSE;
-        }
-        moved(conn, (size_t)sent);
-        parts_consume(conn, (size_t)sent);
-    }
-    return GO_ON;
-}
-
-/* The next record's content.  Short parts are joined, since each record costs its own head, tag and
- * call, and a client's read. */
-static slice record_take(struct conn *conn, char room[TLS_RECORD_BYTES_MAX])
-{
-    size_t filled = 0;
-
-    while (conn->part_index < CONN_PARTS_MAX && conn->parts[conn->part_index].len == 0)
-        conn->part_index++;
-    if (conn->parts[conn->part_index].len >= TLS_RECORD_BYTES_MAX) {
-        slice record = slice_head(conn->parts[conn->part_index], TLS_RECORD_BYTES_MAX);
-        parts_consume(conn, record.len);
-        return record;
-    }
-    while (conn->part_index < CONN_PARTS_MAX && filled < TLS_RECORD_BYTES_MAX) {
-        slice piece = slice_head(conn->parts[conn->part_index], TLS_RECORD_BYTES_MAX - filled);
-
-        if (piece.len > 0)
-            memcpy(room + filled, piece.at, piece.len);
-        filled += piece.len;
-        conn->parts[conn->part_index] = slice_from(conn->parts[conn->part_index], piece.len);
-        if (conn->parts[conn->part_index].len == 0)
-            conn->part_index++;
-    }
-    return slice_of(room, filled);
-}
-
-static enum go send_tls(struct conn *conn)
-{
-    struct buf *stage = &conn->worker->stage;
-    char room[TLS_RECORD_BYTES_MAX];
-    size_t sent;
-    enum go go;
-
-    while (parts_left(conn)) {
-        buf_reset(stage);
-        while (stage->len < STAGE_BYTES && parts_left(conn))
-            if (!tls_write(conn->tls, record_take(conn, room), stage))
-                return GO_CLOSE;
-        if ((go = send_some(conn, buf_slice(stage), &sent)) == GO_CLOSE)
-            return GO_CLOSE;
-        if (go == GO_WAIT) { /* the rest is encrypted and cannot be taken back */
-            buf_put(&conn->out, slice_from(buf_slice(stage), sent));
-            conn->waits_to_send = true;
-            return conn->out.overflowed ? GO_CLOSE : GO_WAIT;
-        }
-    }
-    return GO_ON;
-}
-
 static enum go answer_step(struct conn *conn)
 {
-    enum go go = conn->tls != NULL ? send_tls(conn) : send_plain(conn);
+    enum go go = conn_send_parts(conn);
 
     if (go != GO_ON)
         return go;
-    conn->waits_to_send = false;
     conn->served = true;
     exchange_end(conn);
     if (conn->keep_alive) {
@@ -542,7 +412,7 @@ static enum go linger_step(struct conn *conn)
         return GO_WAIT;
     if (got <= 0 || conn->moved_bytes > HTTP_LINGER_BYTES_MAX)
         return GO_CLOSE;
-    moved(conn, (size_t)got);
+    conn_moved(conn, (size_t)got);
     return GO_ON;
 }
 

@@ -54,9 +54,10 @@ struct worker {
     int inbox_read_fd, inbox_write_fd; /* a pipe: descriptors come through it, or INBOX_WAKE */
     atomic_size_t connection_count;    /* raised by the acceptor, lowered by the worker */
     uint64_t now_mono_ns;
-    struct conn *conns; /* owned, doubly linked */
-    struct conn *again; /* have work for which no event will come */
-    struct buf stage;   /* records on their way to a socket */
+    struct conn *conns;                           /* owned, doubly linked */
+    struct conn *again;                           /* have work for which no event will come */
+    struct buf stage;                             /* records on their way to a socket */
+    int splice_read_fd, splice_write_fd, null_fd; /* -1: none */
     char date[32];
     int64_t date_s;
     struct arena arenas[HTTP_ARENAS_KEPT];
@@ -79,7 +80,9 @@ struct exchange {
     struct http_response response;
 };
 
-#define CONN_PARTS_MAX 4 /* answer head, then head, middle, tail of the body */
+/* Answer head, then head, middle, tail of the body. */
+#define CONN_PARTS_MAX 4
+#define CONN_PART_MIDDLE 2
 
 struct conn {
     struct conn *next, *previous; /* the worker's list */
@@ -118,6 +121,13 @@ struct conn {
     size_t part_index;
 };
 
+/* What a step came to. */
+enum go {
+    GO_ON,   /* the phase may have changed: take the next step */
+    GO_WAIT, /* for an event */
+    GO_CLOSE,
+};
+
 /* fd becomes the connection's; closed when that fails. */
 void conn_open(struct worker *worker, int fd);
 void conn_close(struct conn *conn);
@@ -130,6 +140,22 @@ void conn_check_time(struct conn *conn);
 
 /* No request is under way. */
 bool conn_is_idle(const struct conn *conn);
+
+static inline void conn_moved(struct conn *conn, size_t bytes)
+{
+    conn->moved_bytes += bytes;
+    conn->moved_mono_ns = conn->worker->now_mono_ns;
+}
+
+/* http_send.c.  GO_ON: everything went; GO_WAIT: the socket is full.  conn_send_bytes sends them as
+ * they are and says how many went; conn_send_parts sends the rest of the answer, encrypted where
+ * the connection is. */
+enum go conn_send_bytes(struct conn *conn, slice bytes, size_t *sent);
+enum go conn_send_parts(struct conn *conn);
+
+/* The pipe through which memory that stays goes to sockets; without one it is copied. */
+void worker_pipe_open(struct worker *worker);
+void worker_pipe_close(struct worker *worker);
 
 /* http_answer.c: make the answer's parts from exchange->response, or one of our own. */
 void answer_prepare(struct conn *conn);

@@ -113,13 +113,20 @@ static void worker_loop(struct worker *worker)
 static void *worker_main(void *context)
 {
     struct worker *worker = context;
+    sigset_t pipe_only;
 
+    /* splice() has no MSG_NOSIGNAL: a client that left would end the process. */
+    (void)sigemptyset(&pipe_only);
+    (void)sigaddset(&pipe_only, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &pipe_only, NULL);
+    worker_pipe_open(worker);
     worker_loop(worker);
     while (worker->conns != NULL)
         conn_close(worker->conns);
     for (size_t i = 0; i < worker->arena_count; i++)
         arena_free(&worker->arenas[i]);
     buf_free(&worker->stage);
+    worker_pipe_close(worker);
     return NULL;
 }
 

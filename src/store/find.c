@@ -206,6 +206,7 @@ static result page_text(struct store_view *view, struct arena *arena, struct sto
         if (count < page->count)
             continue;
         page->text = files_text(files, at, bytes);
+        page->text_stays = true;
         return page->text.at == NULL ? corrupt(view, page->seqs[0], diag) : OK;
     }
     char *room = arena_alloc(arena, total + 1, 1, 1);

@@ -153,6 +153,7 @@ struct store_page {
     uint64_t next_seq;
     slice text; /* "object,object,...": from the map when they are neighbours, else put together in
                    the arena */
+    bool text_stays; /* from the map: never moved or freed while the store is open */
 };
 
 /* limit_bytes: object text at most (one object always fits); SIZE_MAX for none.  with_text: fill

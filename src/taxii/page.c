@@ -149,6 +149,7 @@ static void envelope_answer(struct exchange *exchange, struct page *page)
     }
     if (page->found.count > 0) {
         response->middle = page->found.text;
+        response->middle_stays = page->found.text_stays;
         response->tail = SLICE("]}");
     }
     response->status = 200;

@@ -21,6 +21,7 @@
 
 #define BODY_MAX 1000
 #define BIG_BYTES ((size_t)8 << 20)
+#define STAYING_BYTES ((size_t)300001) /* spliced when there are several connections */
 #define HEADER_MAX 8192
 
 /* ---- an application ---- */
@@ -62,6 +63,9 @@ static void app_handle(void *context, const struct http_request *request,
     response->release = count_release;
     if (slice_eq(request->path, SLICE("/big"))) {
         response->middle = slice_of(big, sizeof big);
+    } else if (slice_eq(request->path, SLICE("/stays"))) {
+        response->middle = slice_of(big, STAYING_BYTES);
+        response->middle_stays = true;
     } else if (slice_eq(request->path, SLICE("/text"))) {
         response->middle = slice_of(big, 4000);
         response->compress = true;
@@ -528,6 +532,34 @@ static void many_big_answers_at_once_arrive_whole(void **state)
     }
 }
 
+/* Readers that are slower than the server fill its sockets: what a pipe still held goes again. */
+static void memory_that_stays_arrives_whole_without_a_copy(void **state)
+{
+    enum { CLIENTS = 24, REQUESTS = 40 };
+    CLEANUP(buf_free) struct buf heard = BUF(HEAR_MAX);
+    int fds[CLIENTS], gone = dial(*state);
+
+    for (size_t i = 0; i < CLIENTS; i++) {
+        fds[i] = dial(*state);
+        for (size_t n = 0; n < REQUESTS; n++)
+            say(fds[i], SLICE("GET /stays HTTP/1.1\r\n" H "\r\n"));
+    }
+    for (size_t n = 0; n < REQUESTS; n++) /* and one who leaves in the middle */
+        say(gone, SLICE("GET /stays HTTP/1.1\r\n" H "\r\n"));
+    assert_true(hear_some(gone, &heard, 100));
+    (void)close(gone);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        for (size_t n = 0; n < REQUESTS; n++) {
+            hear_answer(fds[i], &heard, false);
+            slice body = body_of(buf_slice(&heard));
+            assert_int_equal(body.len, STAYING_BYTES + 2);
+            assert_memory_equal(body.at + 1, big, STAYING_BYTES);
+            assert_true(body.at[0] == '[' && body.at[STAYING_BYTES + 1] == ']');
+        }
+        (void)close(fds[i]);
+    }
+}
+
 static void ten_thousand_half_open_connections_disturb_nobody(void **state)
 {
     enum { HALF_OPEN_MAX = 10000 };
@@ -771,6 +803,7 @@ int main(void)
         cmocka_unit_test(answers_are_packed_as_the_client_asks),
         cmocka_unit_test(any_number_of_clients_at_once_is_served),
         cmocka_unit_test(many_big_answers_at_once_arrive_whole),
+        cmocka_unit_test(memory_that_stays_arrives_whole_without_a_copy),
         cmocka_unit_test(ten_thousand_half_open_connections_disturb_nobody),
         cmocka_unit_test(connections_over_the_limit_are_closed_and_counted),
         cmocka_unit_test(slow_clients_are_let_go),
