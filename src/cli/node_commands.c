@@ -183,7 +183,7 @@ static int remove_from(struct cli *cli, struct node *node, uint32_t collection)
         uint64_t count = 0;
 
         if (failed(store_remove(node->store, collection, slice_text(cli->words[i]), &versions,
-                                SLICE("cli"), &count, &diag)))
+                                SLICE("cli"), STORE_WAITS, &count, &diag)))
             worst = cli_failed(&diag);
         else if (count == 0)
             worst = cli_fail(CLI_NOT_FOUND, "%s: not held there", cli->words[i]);

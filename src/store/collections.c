@@ -284,7 +284,7 @@ result store_collection_remove(struct store *store, uint32_t number, slice actor
     struct collection collection;
 
     TRY(writable(store, diag));
-    TRY(writer_begin(store, &writer, diag));
+    TRY(writer_begin(store, STORE_WAITS, &writer, diag));
     kv_abort(&writer.txn);
     kv_begin_write(store->kv, &writer.txn, diag);
     if (!collection_get(&writer.txn, number, &collection)) {

@@ -218,7 +218,7 @@ static result import_run(struct import *import, struct store *store, struct sour
     struct collection collection;
 
     TRY(pipeline_open(source, import->options, &pipeline, diag));
-    TRY(writer_begin(store, &import->writer, diag));
+    TRY(writer_begin(store, import->options->patience_ms, &import->writer, diag));
     import->writer.derivation.collection = import->options->collection;
     if (!collection_get(&import->writer.txn, import->options->collection, &collection)) {
         TRY(import->writer.txn.state);

@@ -146,8 +146,8 @@ static result removal_find(struct store *store, uint32_t collection, slice id,
 }
 
 result store_remove(struct store *store, uint32_t collection, slice id,
-                    const struct store_query *versions, slice actor, uint64_t *count,
-                    struct diag *diag)
+                    const struct store_query *versions, slice actor, unsigned patience_ms,
+                    uint64_t *count, struct diag *diag)
 {
     CLEANUP(arena_free) struct arena arena = ARENA(REMOVAL_ARENA_BYTES_MAX);
     CLEANUP(writer_end) struct writer writer = {0};
@@ -155,7 +155,7 @@ result store_remove(struct store *store, uint32_t collection, slice id,
     struct store_page page;
 
     *count = 0;
-    TRY(writer_begin(store, &writer, diag));
+    TRY(writer_begin(store, patience_ms, &writer, diag));
     TRY(removal_find(store, collection, id, versions, &arena, &page, diag));
     if (page.count == 0)
         return OK;

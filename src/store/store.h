@@ -164,6 +164,10 @@ MUST_USE result store_find(struct store_view *view, const struct store_query *qu
 
 uint64_t store_collection_count(struct store_view *view, uint32_t collection); /* live additions */
 
+/* ---- writes: one at a time, in all processes ---- */
+
+#define STORE_WAITS 0u /* patience_ms: as long as another writer takes */
+
 /* ---- imports ---- */
 
 enum import_outcome {
@@ -190,9 +194,10 @@ struct import_options {
     uint32_t collection;
     enum stix_mode mode;
     size_t object_bytes_max, json_depth_max;
-    slice origin;     /* where it came from, for the log: a file name, "taxii", a URL */
-    slice actor;      /* who: account name or "cli" */
-    unsigned threads; /* 0: as many as there are, at most 4 */
+    slice origin;         /* where it came from, for the log: a file name, "taxii", a URL */
+    slice actor;          /* who: account name or "cli" */
+    unsigned threads;     /* 0: as many as there are, at most 4 */
+    unsigned patience_ms; /* for another writer; then ERR_CONFLICT, with nothing reported */
     bool dry_run;
     bool broken_ok; /* lenient: whole objects in front of a cut are kept and the cut is reported */
     void (*report)(void *context,
@@ -216,10 +221,10 @@ MUST_USE result store_import(struct store *store, struct source *source,
 
 /* Remove additions of an object from a collection: its versions that the filter names (as TAXII
  * DELETE: none named = all).  Bytes go when no addition holds them any more; the log keeps that
- * they were there. */
+ * they were there.  ERR_CONFLICT when another writer outlasts patience_ms. */
 MUST_USE result store_remove(struct store *store, uint32_t collection, slice id,
-                             const struct store_query *versions, slice actor, uint64_t *count,
-                             struct diag *diag);
+                             const struct store_query *versions, slice actor, unsigned patience_ms,
+                             uint64_t *count, struct diag *diag);
 
 /* ---- the whole ---- */
 

@@ -1,9 +1,13 @@
 #include "store/writer.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <sys/file.h>
+#include <time.h>
 
 #include "base/log.h"
+#include "base/time.h"
 #include "store/bytes.h"
 
 #include "base/fault.h"
@@ -11,28 +15,67 @@
 #include "base/banned.h"
 
 #define UNDO_PUTS_MAX 50000
+#define NO_PATIENCE UINT_MAX /* not even a moment */
+#define LOOK_AGAIN_MS 5      /* flock has no time limit of its own */
 
-static result lock_take(struct store *store, bool wait, bool *taken, struct diag *diag)
+static uint64_t mono_ms(void)
+{
+    return time_mono_ns() / 1000000;
+}
+
+static bool mutex_take(struct store *store, unsigned patience_ms)
+{
+    struct timespec until;
+
+    if (patience_ms == STORE_WAITS)
+        return pthread_mutex_lock(&store->writing) == 0;
+    if (patience_ms == NO_PATIENCE)
+        return pthread_mutex_trylock(&store->writing) == 0;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += patience_ms / 1000;
+    until.tv_nsec += (long)(patience_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    return pthread_mutex_clocklock(&store->writing, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* 0, or an errno: EWOULDBLOCK when patience is at its end. */
+static int file_take(struct store *store, unsigned patience_ms)
+{
+    uint64_t start_ms = mono_ms();
+
+    for (;;) {
+        if (FAULT_HERE())
+            return EIO;
+        if (flock(store->lock_fd, LOCK_EX | (patience_ms == STORE_WAITS ? 0 : LOCK_NB)) == 0)
+            return 0;
+        if (errno == EINTR)
+            continue;
+        if (errno != EWOULDBLOCK || patience_ms == NO_PATIENCE ||
+            mono_ms() - start_ms >= patience_ms)
+            return errno;
+        (void)poll(NULL, 0, LOOK_AGAIN_MS);
+    }
+}
+
+/* Not taken and OK: another writer has it for longer than we had patience. */
+static result lock_take(struct store *store, unsigned patience_ms, bool *taken, struct diag *diag)
 {
     *taken = false;
     if (store->read_only || store->lock_fd < 0)
         return diag_fail(diag, ERR_DENIED, "%s: opened for reading only", store->folder);
-    if (wait) {
-        (void)pthread_mutex_lock(&store->writing);
-    } else if (pthread_mutex_trylock(&store->writing) != 0) {
+    if (!mutex_take(store, patience_ms))
         return OK;
-    }
-    while (FAULT_HERE() || flock(store->lock_fd, LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
-        if (errno == EINTR)
-            continue;
-        int number = errno;
-        (void)pthread_mutex_unlock(&store->writing);
-        if (!wait && number == EWOULDBLOCK)
-            return OK;
-        return diag_errno(diag, number, "%s/write.lock", store->folder);
-    }
-    *taken = true;
-    return OK;
+    int number = file_take(store, patience_ms);
+    *taken = number == 0;
+    if (*taken)
+        return OK;
+    (void)pthread_mutex_unlock(&store->writing);
+    if (number == EWOULDBLOCK && patience_ms != STORE_WAITS)
+        return OK;
+    return diag_errno(diag, number, "%s/write.lock", store->folder);
 }
 
 static void lock_give(struct store *store)
@@ -141,7 +184,7 @@ result writer_tidy(struct store *store, struct diag *diag)
 {
     bool taken;
 
-    TRY(lock_take(store, false, &taken, diag));
+    TRY(lock_take(store, NO_PATIENCE, &taken, diag));
     if (!taken)
         return OK;
     result r = undo_pending(store, diag);
@@ -160,7 +203,7 @@ result store_lock(struct store *store, struct diag *diag)
 {
     bool taken;
 
-    TRY(lock_take(store, true, &taken, diag));
+    TRY(lock_take(store, STORE_WAITS, &taken, diag));
     result r = undo_pending(store, diag);
     if (failed(r))
         lock_give(store);
@@ -174,10 +217,13 @@ void store_unlock(struct store *store)
 
 /* ---- a write ---- */
 
-result writer_begin(struct store *store, struct writer *writer, struct diag *diag)
+result writer_begin(struct store *store, unsigned patience_ms, struct writer *writer,
+                    struct diag *diag)
 {
     *writer = (struct writer){.diag = diag, .files = {.segment_fd = -1}};
-    TRY(lock_take(store, true, &writer->is_locked, diag));
+    TRY(lock_take(store, patience_ms, &writer->is_locked, diag));
+    if (!writer->is_locked)
+        return diag_fail(diag, ERR_CONFLICT, "another import is at work");
     writer->store = store;
     TRY(undo_pending(store, diag));
     kv_begin_read(store->kv, &writer->txn, diag);

@@ -20,8 +20,10 @@ struct writer {
     struct derivation derivation;
 };
 
-/* Waits for the other writer.  Undoes what one that was killed left. */
-MUST_USE result writer_begin(struct store *store, struct writer *writer, struct diag *diag);
+/* Waits for the other writer: patience_ms, then ERR_CONFLICT; STORE_WAITS: to its end.  Undoes what
+ * one that was killed left. */
+MUST_USE result writer_begin(struct store *store, unsigned patience_ms, struct writer *writer,
+                             struct diag *diag);
 
 /* Index what was taken so far when it has grown large.  The read transaction is renewed. */
 MUST_USE result writer_spill(struct writer *writer);

@@ -14,6 +14,12 @@
 #define WINDOW_BYTES ((size_t)1 << 20)
 #define UNVERSIONED_BYTES_MAX ((size_t)64 << 20)
 
+/* An import by another process may take minutes, and a thread that waits for it answers nobody: a
+ * POST is done later then, a DELETE is for the client to ask again. */
+#define POST_PATIENCE_MS 1000
+#define DELETE_PATIENCE_MS 250
+#define NO_PATIENCE_MS 1
+
 /* ---- the checks in front of the body ---- */
 
 bool post_is_fit(struct exchange *exchange, size_t body_bytes, bool is_empty)
@@ -172,6 +178,7 @@ result job_run(struct taxii *taxii, const struct job *job, struct status *status
                                      .origin = SLICE("taxii"),
                                      .actor = slice_text(job->actor),
                                      .threads = status->total > job->limits.sync_objects ? 0 : 1,
+                                     .patience_ms = job->patience_ms,
                                      .report = on_report,
                                      .context = &intake};
     struct import_counts counts;
@@ -193,19 +200,23 @@ static void actor_put(const struct exchange *exchange, char actor[ACCOUNT_NAME_B
                    exchange->is_known ? exchange->account.name : ACCOUNT_ANONYMOUS);
 }
 
-static void post_now(struct exchange *exchange, struct status **status)
+/* False: it has to be done later. */
+static bool post_now(struct exchange *exchange, struct status **status)
 {
     CLEANUP(buf_free) struct buf json = BUF(ANSWER_BYTES_MAX);
     struct taxii *taxii = exchange->taxii;
     struct job job = {.body = exchange->request->body,
                       .collection = exchange->collection.number,
+                      .patience_ms = statuses_wait(taxii) ? NO_PATIENCE_MS : POST_PATIENCE_MS,
                       .limits = exchange->limits};
 
     actor_put(exchange, job.actor);
     result r = job_run(taxii, &job, *status, &exchange->diag);
+    if (r.code == ERR_CONFLICT)
+        return false;
     if (failed(r)) {
         answer_failure(exchange, r, true);
-        return;
+        return true;
     }
     (*status)->is_complete = true;
     (*status)->finished_us = taxii->world->now_us(taxii->world->context);
@@ -213,6 +224,7 @@ static void post_now(struct exchange *exchange, struct status **status)
     statuses_keep(taxii, *status);
     *status = NULL;
     answer_json(exchange, 202, &json);
+    return true;
 }
 
 static void pending_add(struct json_parser *parser, slice object, struct arena *arena,
@@ -322,10 +334,8 @@ void post_objects(struct exchange *exchange)
     }
     status->total = object_count;
     store_view_end(&exchange->view); /* a thread reads or writes, not both */
-    if (object_count > exchange->limits.sync_objects)
+    if (object_count > exchange->limits.sync_objects || !post_now(exchange, &status))
         post_later(exchange, &status);
-    else
-        post_now(exchange, &status);
 }
 
 /* ---- DELETE ---- */
@@ -342,10 +352,10 @@ void delete_object(struct exchange *exchange)
         r = store_remove(
             exchange->taxii->store, exchange->collection.number, exchange->route.object,
             &query.store,
-            slice_text(exchange->is_known ? exchange->account.name : ACCOUNT_ANONYMOUS), &count,
-            &exchange->diag);
-    if (failed(r))
-        answer_failure(exchange, r, false);
+            slice_text(exchange->is_known ? exchange->account.name : ACCOUNT_ANONYMOUS),
+            DELETE_PATIENCE_MS, &count, &exchange->diag);
+    if (failed(r)) /* a conflict is with another writer, not with the URL: 503 */
+        answer_failure(exchange, r, r.code == ERR_CONFLICT);
     else if (count == 0)
         answer_error(exchange, 404, "No such object, or no such version of it, is here.");
     else

@@ -196,6 +196,7 @@ struct job {
     struct status *status; /* borrowed: kept until it is complete */
     slice body;
     uint32_t collection;
+    unsigned patience_ms; /* for another writer; STORE_WAITS */
     struct limits limits;
     char actor[ACCOUNT_NAME_BYTES_MAX + 1];
 };
@@ -206,7 +207,11 @@ MUST_USE result statuses_queue(struct taxii *taxii, struct job *job, struct buf 
                                struct diag *diag);
 void job_free(struct job **job);
 
-/* Take the body's objects in and fill the status's counts and lists. */
+/* Is a POST waiting or under way there? */
+bool statuses_wait(struct taxii *taxii);
+
+/* Take the body's objects in and fill the status's counts and lists.  ERR_CONFLICT: another writer
+ * outlasted patience_ms, and nothing was done. */
 MUST_USE result job_run(struct taxii *taxii, const struct job *job, struct status *status,
                         struct diag *diag);
 

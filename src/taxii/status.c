@@ -261,6 +261,16 @@ result statuses_queue(struct taxii *taxii, struct job *job, struct buf *json, st
     return fits ? OK : diag_fail(diag, ERR_IO, "too many additions wait to be taken in");
 }
 
+bool statuses_wait(struct taxii *taxii)
+{
+    struct statuses *statuses = taxii->statuses;
+
+    (void)pthread_mutex_lock(&statuses->lock);
+    bool wait = statuses->first != NULL || statuses->is_busy;
+    (void)pthread_mutex_unlock(&statuses->lock);
+    return wait;
+}
+
 /* What the worker gathered becomes the status, at once: nobody sees half of it. */
 static void status_complete(struct statuses *statuses, struct status *status, struct status *done,
                             int64_t now_us)

@@ -180,7 +180,7 @@ static void a_removal_fails_whole_wherever_it_fails(void **state)
 
         fault_arm(++nth);
         result r = store_remove(fixture->store, fixture->collection.number, id, NULL, SLICE("test"),
-                                &count, &diag);
+                                STORE_WAITS, &count, &diag);
         fired = fault_fired();
         fault_arm(0);
         if (failed(r)) {
@@ -454,16 +454,16 @@ static void removed_bytes_are_gone_when_nobody_holds_them(void **state)
     (void)import_ok(fixture, fixture->collection.number, buf_slice(&text));
     (void)import_ok(fixture, other.number, buf_slice(&text));
     assert_false(failed(store_remove(fixture->store, fixture->collection.number, id, NULL,
-                                     SLICE("test"), &count, &diag)));
+                                     SLICE("test"), STORE_WAITS, &count, &diag)));
     assert_int_equal(count, 1);
     assert_true(file_holds(path, "host2.example.com"));
-    assert_false(
-        failed(store_remove(fixture->store, other.number, id, NULL, SLICE("test"), &count, &diag)));
+    assert_false(failed(store_remove(fixture->store, other.number, id, NULL, SLICE("test"),
+                                     STORE_WAITS, &count, &diag)));
     assert_false(file_holds(path, "host2.example.com"));
     assert_true(file_holds(path, "host1.example.com"));
     check_rebuild(fixture);
-    assert_false(
-        failed(store_remove(fixture->store, other.number, id, NULL, SLICE("test"), &count, &diag)));
+    assert_false(failed(store_remove(fixture->store, other.number, id, NULL, SLICE("test"),
+                                     STORE_WAITS, &count, &diag)));
     assert_int_equal(count, 0);
     /* It may come again. */
     assert_int_equal(import_ok(fixture, other.number, buf_slice(&text)).taken, 1);

@@ -167,7 +167,7 @@ static void remove_one(struct world_of_objects *all)
     }
     store_view_end(&view);
     assert_false(failed(store_remove(all->fixture.store, collection, buf_slice(&id), NULL,
-                                     SLICE("test"), &count, &diag)));
+                                     SLICE("test"), STORE_WAITS, &count, &diag)));
     assert_int_equal(count, expected);
 }
 

@@ -1,4 +1,7 @@
 /* Objects that come and go: POST, its status, DELETE. */
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include "base/fault.h"
 #include "taxii/serving.h"
 
@@ -394,6 +397,33 @@ static void what_was_accepted_is_taken_in_before_the_end(void **state)
     assert_int_equal(list_count(s, "objects"), 50);
 }
 
+/* Another process imports for minutes: nobody who asks this one may have to wait for it. */
+static void a_post_during_a_long_import_is_done_later(void **state)
+{
+    struct serving *s = *state;
+    CLEANUP(buf_free) struct buf json = BUF(1 << 20);
+    char path[128], id[UUID_TEXT_BYTES + 1] = "";
+
+    fill(s, 7, 1);
+    (void)snprintf(path, sizeof(path), "%s/write.lock", s->folder);
+    int lock = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(lock >= 0 && flock(lock, LOCK_EX) == 0);
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(post(s, WRITER, OBJECTS, one_envelope(&json, i)), 202);
+        status_check(s, "pending", 1, 0, 0, 1);
+    }
+    memcpy(id, status_id(s).at, UUID_TEXT_BYTES);
+    assert_int_equal(ask(s, WRITER, HTTP_DELETE, OBJECTS ONE "/", SLICE_NONE), 503);
+    assert_int_equal(get(s, READER, OBJECTS), 200);
+    assert_int_equal(list_count(s, "objects"), 1);
+    assert_int_equal(close(lock), 0);
+    statuses_settle(s->taxii->statuses);
+    assert_int_equal(get_status_again(s, WRITER, id), 200);
+    status_check(s, "complete", 1, 1, 0, 0);
+    assert_int_equal(get(s, READER, OBJECTS), 200);
+    assert_int_equal(list_count(s, "objects"), 3);
+}
+
 /* ---- DELETE ---- */
 
 static void a_deleted_object_is_gone_from_everywhere(void **state)
@@ -499,6 +529,7 @@ int main(void)
         TEST(a_status_is_for_its_sender_and_for_admins),
         TEST(a_status_is_kept_for_its_time),
         TEST(what_was_accepted_is_taken_in_before_the_end),
+        TEST(a_post_during_a_long_import_is_done_later),
         TEST(a_deleted_object_is_gone_from_everywhere),
         TEST(one_version_can_be_deleted),
 #ifdef ENTENTE_FAULTS
