@@ -214,7 +214,7 @@ def test_a_body_over_the_limit_is_refused_before_it_comes(served):
     (b'{"objects":[{}]}', "application/taxii+json", 202),
     (b'{"objects":[{"type":"indicator","id":7}]}', TAXII, 202),
     (b'{"objects":[{"type":"indicator","name":"\xff"}]}', TAXII, None),
-])
+], ids=lambda value: str(value)[:40])
 def test_bad_bodies_are_answered_and_harm_nothing(served, body, content_type, status):
     post(served, [indicator(1)])
     answer = writer(served, "/api/collections/open/objects/", method="POST", body=body, content_type=content_type)
