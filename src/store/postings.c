@@ -220,11 +220,12 @@ static uint64_t walk_jump(struct posting_walk *walk, uint64_t target)
     uint8_t key[KEY_BYTES_MAX];
     size_t key_bytes = key_make(slice_of(walk->term, walk->term_bytes), target + 1, key);
 
-    if (!kv_seek_last_before(&walk->cursor, slice_of(key, key_bytes)))
-        return walk->seq = SEQ_NONE;
-    if (walk_block(walk) != SEQ_NONE && walk->last >= target)
+    bool is_behind = kv_seek_last_before(&walk->cursor, slice_of(key, key_bytes));
+    if (is_behind && walk_block(walk) != SEQ_NONE && walk->last >= target)
         return walk->seq;
-    return walk->seq = kv_next(&walk->cursor) ? walk_block(walk) : SEQ_NONE;
+    bool there = is_behind ? kv_next(&walk->cursor)
+                           : kv_seek(&walk->cursor, slice_of(walk->term, walk->term_bytes));
+    return walk->seq = there ? walk_block(walk) : SEQ_NONE;
 }
 
 uint64_t posting_seek(struct posting_walk *walk, uint64_t target)

@@ -4,6 +4,7 @@
  *
  *     term | first seq, 6 bytes  ->  empty, or: last seq, 6 bytes | differences as varints
  *
+ * No term is the beginning of another: they are of one length, or end in a byte that is in none.
  * A block is full at POSTING_BLOCK_BYTES of differences.  Where blocks end is no part of the
  * state: the state hash is over terms and seqs.
  */

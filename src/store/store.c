@@ -17,7 +17,7 @@
 
 #define GATHER_BYTES_MAX ((size_t)128 << 20)
 #define SINGLE_PUTS_MAX 200000
-#define BATCH_PUTS_MAX 65536 /* each may touch a page of its own: 256 MiB held at most */
+#define BATCH_PUTS_MAX 32768 /* each may touch a page of its own: 128 MiB held at most */
 
 static const char *const table_names[TABLE_COUNT] = {
     [TABLE_META] = "meta",         [TABLE_LOG] = "log",
