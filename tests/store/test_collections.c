@@ -106,7 +106,7 @@ static void one_that_holds_objects_stays(void **state)
                      ERR_CONFLICT);
     diag_reset(&diag);
     assert_false(
-        failed(store_remove(fixture.store, number, id, NULL, SLICE("test"), &count, &diag)));
+        failed(store_remove(fixture.store, number, id, NULL, SLICE("test"), 0, &count, &diag)));
     if (failed(store_collection_remove(fixture.store, number, SLICE("test"), &diag)))
         fail_msg("%s", diag.text);
     assert_int_equal(store_collection_remove(fixture.store, number, SLICE("test"), &diag).code,
