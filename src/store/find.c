@@ -1,6 +1,7 @@
 /* Answers to queries: which additions, and their text. */
 #include "store/plan.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/banned.h"
@@ -179,6 +180,7 @@ static result find_newest(struct plan *plan, size_t limit_objects, size_t limit_
 static size_t run_of(const struct store_files *files, const struct store_page *page, size_t from,
                      uint64_t *at, uint64_t *bytes)
 {
+    assert(page->seqs != NULL);
     const uint8_t *record = files_record(files, page->seqs[from]);
     size_t i = from + 1;
 

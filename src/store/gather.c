@@ -167,6 +167,7 @@ static void chunk_byte(struct gather *gather, struct gather_term *term, uint8_t 
     if (tail == NULL || tail->used == sizeof(tail->bytes)) {
         if (!GROW(gather, chunks, chunk_capacity, gather->chunk_count + 1, CHUNKS_MAX))
             return;
+        assert(gather->chunks != NULL);
         gather->chunks[gather->chunk_count++] = (struct gather_chunk){0};
         if (term->tail == 0)
             term->head = (uint32_t)gather->chunk_count;

@@ -170,9 +170,10 @@ static void dead_cache_fill(struct dead_cache *cache, struct kv_txn *txn, uint64
         return;
     bytes_put(key, block, sizeof(key));
     cache->block = block + 1;
-    cache->is_clean = !kv_get(txn, TABLE_DEAD, slice_of(key, sizeof(key)), &held) ||
-                      held.len != 2 * DEAD_BLOCK_BYTES;
-    cache->bits = cache->is_clean ? NULL : (const uint8_t *)held.at;
+    cache->bits = NULL;
+    if (kv_get(txn, TABLE_DEAD, slice_of(key, sizeof(key)), &held) &&
+        held.len == 2 * DEAD_BLOCK_BYTES)
+        cache->bits = (const uint8_t *)held.at;
 }
 
 bool dead_cached(struct dead_cache *cache, struct kv_txn *txn, enum dead_kind kind, uint64_t seq)
@@ -180,13 +181,14 @@ bool dead_cached(struct dead_cache *cache, struct kv_txn *txn, enum dead_kind ki
     unsigned bit = (unsigned)(seq % DEAD_BLOCK_SEQS);
 
     dead_cache_fill(cache, txn, seq);
-    return !cache->is_clean && (cache->bits[kind * DEAD_BLOCK_BYTES + bit / 8] >> bit % 8 & 1) != 0;
+    return cache->bits != NULL &&
+           (cache->bits[kind * DEAD_BLOCK_BYTES + bit / 8] >> bit % 8 & 1) != 0;
 }
 
 bool dead_clean(struct dead_cache *cache, struct kv_txn *txn, uint64_t seq)
 {
     dead_cache_fill(cache, txn, seq);
-    return cache->is_clean;
+    return cache->bits == NULL;
 }
 
 bool dead_is(struct kv_txn *txn, enum dead_kind kind, uint64_t seq)

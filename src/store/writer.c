@@ -31,13 +31,9 @@ static bool mutex_take(struct store *store, unsigned patience_ms)
         return pthread_mutex_lock(&store->writing) == 0;
     if (patience_ms == NO_PATIENCE)
         return pthread_mutex_trylock(&store->writing) == 0;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += patience_ms / 1000;
-    until.tv_nsec += (long)(patience_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    uint64_t until_mono_ns = time_mono_ns() + (uint64_t)patience_ms * 1000000;
+    until.tv_sec = (time_t)(until_mono_ns / 1000000000);
+    until.tv_nsec = (long)(until_mono_ns % 1000000000);
     return pthread_mutex_clocklock(&store->writing, CLOCK_MONOTONIC, &until) == 0;
 }
 
@@ -220,9 +216,11 @@ void store_unlock(struct store *store)
 result writer_begin(struct store *store, unsigned patience_ms, struct writer *writer,
                     struct diag *diag)
 {
+    bool is_locked;
+
     *writer = (struct writer){.diag = diag, .files = {.segment_fd = -1}};
-    TRY(lock_take(store, patience_ms, &writer->is_locked, diag));
-    if (!writer->is_locked)
+    TRY(lock_take(store, patience_ms, &is_locked, diag));
+    if (!is_locked)
         return diag_fail(diag, ERR_CONFLICT, "another import is at work");
     writer->store = store;
     TRY(undo_pending(store, diag));
@@ -299,14 +297,15 @@ static void writer_undo(struct writer *writer)
 
 void writer_end(struct writer *writer)
 {
-    if (writer->store != NULL) {
-        kv_abort(&writer->txn);
-        derivation_free(&writer->derivation);
-        appender_end(&writer->files);
-        if (!writer->is_committed)
-            writer_undo(writer);
-    }
-    if (writer->is_locked)
-        lock_give(writer->store);
+    struct store *store = writer->store;
+
+    if (store == NULL)
+        return;
+    kv_abort(&writer->txn);
+    derivation_free(&writer->derivation);
+    appender_end(&writer->files);
+    if (!writer->is_committed)
+        writer_undo(writer);
+    lock_give(store);
     *writer = (struct writer){0};
 }

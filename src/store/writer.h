@@ -15,7 +15,7 @@ struct writer {
     uint64_t seq_first;  /* additions that were named when it began */
     uint64_t text_first;
     bool is_pending; /* index batches were committed */
-    bool is_locked, is_committed;
+    bool is_committed;
     struct appender files;
     struct derivation derivation;
 };

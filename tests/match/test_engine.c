@@ -114,8 +114,7 @@ static void the_engine_matches_what_the_evaluator_matches(void **state)
 {
     static struct pattern patterns[PATTERNS];
     CLEANUP(arena_free)
-    struct arena held = ARENA(BUDGET),
-                 arena = ARENA(BUDGET), scratch = ARENA(BUDGET);
+    struct arena held = ARENA(BUDGET), arena = ARENA(BUDGET), scratch = ARENA(BUDGET);
     CLEANUP(buf_free) struct buf text = BUF(BUDGET), data = BUF(BUDGET);
     CLEANUP(json_parser_free) struct json_parser *parser = NULL;
     struct engine engine;

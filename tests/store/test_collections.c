@@ -105,8 +105,8 @@ static void one_that_holds_objects_stays(void **state)
     assert_int_equal(store_collection_remove(fixture.store, number, SLICE("test"), &diag).code,
                      ERR_CONFLICT);
     diag_reset(&diag);
-    assert_false(
-        failed(store_remove(fixture.store, number, id, NULL, SLICE("test"), 0, &count, &diag)));
+    assert_false(failed(
+        store_remove(fixture.store, number, id, NULL, SLICE("test"), STORE_WAITS, &count, &diag)));
     if (failed(store_collection_remove(fixture.store, number, SLICE("test"), &diag)))
         fail_msg("%s", diag.text);
     assert_int_equal(store_collection_remove(fixture.store, number, SLICE("test"), &diag).code,
