@@ -102,7 +102,7 @@ static void kind_words(const struct import_report *report, const struct stix_fin
 {
     struct stix_id id;
     slice type = stix_id_parse(report->id, &id) ? id.type : SLICE("object");
-    char path[INTAKE_KIND_BYTES_MAX];
+    char path[INTAKE_KIND_BYTES_MAX] = "";
     size_t used = 0;
     bool in_brackets = false;
 

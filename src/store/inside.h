@@ -96,7 +96,7 @@ uint64_t run_seek(struct run_walk *walk, uint64_t target); /* SEQ_NONE at the en
 
 /* The bits of the block that was asked for last, kept at hand. */
 struct dead_cache {
-    uint64_t block; /* plus 1; 0: none */
+    uint64_t block;      /* plus 1; 0: none */
     const uint8_t *bits; /* borrowed from the transaction: superseded, then removed; NULL: none */
 };
 bool dead_cached(struct dead_cache *cache, struct kv_txn *txn, enum dead_kind kind, uint64_t seq);
