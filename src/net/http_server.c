@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -213,7 +214,7 @@ static void accept_failed(int number)
         return;
     metric_add(METRIC_http_connections_refused, 1);
     log_event(LOG_LEVEL_ERROR, "http.accept_failed", "error=\"%s\"", strerrordesc_np(number));
-    (void)poll(NULL, 0, ACCEPT_PAUSE_MS);
+    (void)nanosleep(&(struct timespec){.tv_nsec = ACCEPT_PAUSE_MS * 1000000L}, NULL);
 }
 
 static void *acceptor_main(void *context)

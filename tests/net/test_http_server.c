@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "net/server.h"
+#include "net/tls.h"
 
 #include "base/banned.h"
 
@@ -106,6 +107,9 @@ static struct http_server *start(const struct http_server_options *changes)
         .connections_max = changes->connections_max != 0 ? changes->connections_max : 1000,
         .header_bytes_max = HEADER_MAX,
         .idle_s = changes->idle_s != 0 ? changes->idle_s : 30,
+        .tls = changes->tls,
+        .certificate_file = changes->certificate_file,
+        .key_file = changes->key_file,
         .begin = app_begin,
         .handle = app_handle,
         .refuse = app_refuse,
@@ -684,6 +688,54 @@ static void who_does_not_take_the_answer_loses_it(void **state)
     http_server_stop(&server, 0);
 }
 
+/* ---- TLS: what comes before and instead of it (the rest: test_http_client.c) ---- */
+
+static const struct {
+    const char *name;
+    slice said;
+    int status; /* 0: no HTTP answer */
+} strangers[] = {
+    {"plain HTTP", S("GET / HTTP/1.1\r\n" H "\r\n"), 400},
+    {"plain HTTP with a body", S("POST / HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc"), 400},
+    {"noise", S("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09"), 0},
+    {"SSH", S("ssh-2.0-x\r\n\r\n"), 0},
+    {"a record that is too long", S("\x16\x03\x01\xff\xff\x01\x00\x00\x00\x00"), 0},
+    {"an alert", S("\x15\x03\x03\x00\x02\x02\x28"), 0},
+    {"a hello that stops", S("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), 0},
+    {"nothing", S(""), 0},
+};
+
+static void strangers_at_a_tls_port_are_answered_or_let_go(void **state)
+{
+    enum { STRANGERS = sizeof strangers / sizeof strangers[0] };
+    static const char *const names[] = {"localhost", NULL};
+    char folder[] = "/tmp/entente-http-XXXXXX", certificate[48], key[48];
+    CLEANUP(buf_free) struct buf heard = BUF(HEAR_MAX);
+    int fds[STRANGERS];
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(certificate, sizeof certificate, "%s/c", folder);
+    (void)snprintf(key, sizeof key, "%s/k", folder);
+    assert_true(succeeded(crypto_start(NULL)));
+    assert_true(succeeded(tls_make_certificate(certificate, key, names, 1, NULL)));
+    struct http_server *server = start(&(struct http_server_options){
+        .idle_s = 1, .tls = true, .certificate_file = certificate, .key_file = key});
+    for (size_t i = 0; i < STRANGERS; i++) {
+        fds[i] = dial(server);
+        say(fds[i], strangers[i].said);
+    }
+    for (size_t i = 0; i < STRANGERS; i++) { /* each ends, by itself or for the time it took */
+        hear_all(fds[i], &heard);
+        if (strangers[i].status != 0)
+            assert_int_equal(status_of(buf_slice(&heard)), strangers[i].status);
+        else
+            assert_false(slice_starts(buf_slice(&heard), SLICE("HTTP")));
+    }
+    http_server_stop(&server, 0);
+    assert_int_equal(unlink(certificate) + unlink(key) + rmdir(folder), 0);
+}
+
 /* ---- start and stop ---- */
 
 static void *stop_main(void *context)
@@ -808,6 +860,7 @@ int main(void)
         cmocka_unit_test(connections_over_the_limit_are_closed_and_counted),
         cmocka_unit_test(slow_clients_are_let_go),
         cmocka_unit_test(who_does_not_take_the_answer_loses_it),
+        cmocka_unit_test(strangers_at_a_tls_port_are_answered_or_let_go),
         cmocka_unit_test(stopping_lets_the_present_request_finish),
         cmocka_unit_test(a_unix_socket_serves_and_leaves_no_file),
         cmocka_unit_test(starting_fails_step_by_step_without_traces),
