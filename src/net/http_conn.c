@@ -514,11 +514,11 @@ static struct conn *conn_new(struct worker *worker, int fd)
     return conn;
 }
 
-static void count_connections(struct worker *worker, int change)
+static void count_closed(struct worker *worker)
 {
-    size_t count = atomic_fetch_add(&worker->shared->connection_count, (size_t)change);
-
-    metric_set(METRIC_http_connections, count + (size_t)change);
+    (void)atomic_fetch_sub(&worker->connection_count, 1);
+    (void)atomic_fetch_sub(&worker->shared->connection_count, 1);
+    metric_add(METRIC_http_connections, (uint64_t)-1); /* of all servers together */
 }
 
 void conn_open(struct worker *worker, int fd)
@@ -533,8 +533,7 @@ void conn_open(struct worker *worker, int fd)
     if (conn == NULL || epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
         table_free(conn);
         (void)close(fd);
-        (void)atomic_fetch_sub(&worker->connection_count, 1);
-        count_connections(worker, -1);
+        count_closed(worker);
         return;
     }
     conn->next = worker->conns;
@@ -572,8 +571,7 @@ void conn_close(struct conn *conn)
     buf_free(&conn->in);
     buf_free(&conn->out);
     table_free(conn);
-    (void)atomic_fetch_sub(&worker->connection_count, 1);
-    count_connections(worker, -1);
+    count_closed(worker);
 }
 
 bool conn_is_idle(const struct conn *conn)

@@ -197,12 +197,13 @@ static void take(struct http_server *server, int fd, size_t turn)
         return;
     }
     struct worker *worker = worker_choose(server, turn);
-    size_t count = atomic_fetch_add(&shared->connection_count, 1) + 1;
+    (void)atomic_fetch_add(&shared->connection_count, 1);
     (void)atomic_fetch_add(&worker->connection_count, 1);
-    metric_set(METRIC_http_connections, count);
+    metric_add(METRIC_http_connections, 1); /* of all servers together */
     if (write(worker->inbox_write_fd, &fd, sizeof fd) != (ssize_t)sizeof fd) {
         (void)atomic_fetch_sub(&shared->connection_count, 1);
         (void)atomic_fetch_sub(&worker->connection_count, 1);
+        metric_add(METRIC_http_connections, (uint64_t)-1);
         (void)close(fd);
     }
 }
