@@ -117,6 +117,11 @@ static enum err errno_code(int number)
         return ERR_DENIED;
     case EEXIST:
         return ERR_CONFLICT;
+    case ENOTDIR:
+    case EISDIR:
+    case ENAMETOOLONG:
+    case ELOOP: /* asking again will not help */
+        return ERR_INVALID;
     default:
         return ERR_IO;
     }

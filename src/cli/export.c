@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,7 +47,7 @@ static result export_pages(struct store_view *view, struct store_query *query, F
                        diag));
         if (page.count == 0)
             break;
-        (void)fputs(*count == 0 ? "\n" : ",\n", out);
+        (void)fputs(*count == 0 ? ",\"objects\":[\n" : ",\n", out);
         if (fwrite(page.text.at, 1, page.text.len, out) != page.text.len)
             return diag_errno(diag, errno, "writing the bundle");
         *count += page.count;
@@ -60,21 +62,40 @@ static result export_to(const struct cli *cli, struct store_view *view, struct s
     char id[UUID_TEXT_BYTES];
 
     bundle_id(view, cli, id);
-    (void)fprintf(out, "{\"type\":\"bundle\",\"id\":\"bundle--%.*s\",\"objects\":[",
-                  UUID_TEXT_BYTES, id);
+    (void)fprintf(out, "{\"type\":\"bundle\",\"id\":\"bundle--%.*s\"", UUID_TEXT_BYTES, id);
     TRY(export_pages(view, query, out, count, diag));
-    (void)fputs("\n]}\n", out);
+    (void)fputs(*count == 0 ? "}\n" : "\n]}\n", out); /* STIX 2.1, 2.9: no list is empty */
     if (fflush(out) != 0 || ferror(out))
         return diag_errno(diag, errno, "writing the bundle");
     return OK;
 }
 
-/* Beside the target, made durable, then renamed over it: a reader sees the old file or the new one.
- */
-static result export_file(const struct cli *cli, struct store_view *view, struct store_query *query,
-                          const char *path, uint64_t *count, struct diag *diag)
+/* A device or a pipe takes the bundle as it comes. */
+static result export_stream(const struct cli *cli, struct store_view *view,
+                            struct store_query *query, const char *path, uint64_t *count,
+                            struct diag *diag)
 {
-    char beside[PATH_BYTES_MAX];
+    FILE *out = fopen(path, "we");
+
+    if (out == NULL)
+        return diag_errno(diag, errno, "%s", path);
+    result r = export_to(cli, view, query, out, count, diag);
+    if (fclose(out) != 0 && succeeded(r))
+        r = diag_errno(diag, errno, "%s", path);
+    return diag_within(diag, r, "%s", path);
+}
+
+/* Beside the target, made durable, then renamed over it: a reader sees the old file or the new one.
+ * A link stays and what it points to is replaced; what is no file is never replaced by one. */
+static result export_file(const struct cli *cli, struct store_view *view, struct store_query *query,
+                          const char *named, uint64_t *count, struct diag *diag)
+{
+    char beside[PATH_BYTES_MAX], real[PATH_MAX];
+    const char *path = realpath(named, real) != NULL ? real : named;
+    struct stat about;
+
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode))
+        return export_stream(cli, view, query, named, count, diag);
     int bytes = snprintf(beside, sizeof(beside), "%s.%ld.part", path, (long)getpid());
 
     if (bytes < 0 || (size_t)bytes >= sizeof(beside))

@@ -85,6 +85,28 @@ static int by_name_wanted(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
+/* A pipe, a device, a link to a folder (which may lead in circles).  What cannot be looked at is
+ * for the import to tell. */
+static bool is_no_file(const char *path)
+{
+    struct stat about;
+
+    return stat(path, &about) == 0 && !S_ISREG(about.st_mode);
+}
+
+static void folder_later(struct importer *importer, struct arena *arena, const char *path,
+                         const char **pending, size_t *pending_count)
+{
+    const char *copy =
+        *pending_count < FOLDER_FILES_MAX ? arena_text(arena, slice_text(path)) : NULL;
+
+    if (copy != NULL)
+        pending[(*pending_count)++] = copy;
+    else
+        importer->worst = cli_fail(CLI_FAILED, "%s: left out, one import takes %d folders", path,
+                                   FOLDER_FILES_MAX);
+}
+
 /* The intelligence files of one folder, by name; folders inside it are walked when their turn
  * comes, from a list, so that no depth of folders uses up the stack. */
 static int import_folder(struct importer *importer, struct arena *arena, const char *path,
@@ -100,11 +122,14 @@ static int import_folder(struct importer *importer, struct arena *arena, const c
         struct stat about;
         int bytes = snprintf(inner, sizeof(inner), "%s/%s", path, entries[i]->d_name);
 
-        if (bytes < 0 || (size_t)bytes >= sizeof(inner) || lstat(inner, &about) != 0)
+        if (bytes < 0 || (size_t)bytes >= sizeof(inner)) {
+            importer->worst = cli_fail(CLI_FAILED, "%s: holds a path that is too long", path);
             continue;
-        if (S_ISDIR(about.st_mode) && *pending_count < FOLDER_FILES_MAX)
-            pending[(*pending_count)++] = arena_text(arena, slice_text(inner));
-        else if (S_ISREG(about.st_mode) && is_intelligence(slice_text(entries[i]->d_name)))
+        }
+        bool is_there = lstat(inner, &about) == 0;
+        if (is_there && S_ISDIR(about.st_mode))
+            folder_later(importer, arena, inner, pending, pending_count);
+        else if (is_intelligence(slice_text(entries[i]->d_name)) && !is_no_file(inner))
             import_file(importer, inner);
     }
     for (int i = 0; i < count; i++)

@@ -231,6 +231,45 @@ def test_one_object_over_the_limit_is_refused_in_little_memory(node):
     is_whole(node, 0)
 
 
+def test_a_folder_of_odd_things_is_taken_as_far_as_it_goes(node, tmp_path):
+    """Links to files are followed, links to folders are not; what is left out is said, in printable words."""
+    feed = tmp_path / "feed"
+    (feed / "inner").mkdir(parents=True)
+    (tmp_path / "real").write_text(json.dumps(indicator(1)))
+    (feed / "link.json").symlink_to(tmp_path / "real")
+    (feed / "inner" / "b\x1b[31m\n.json").write_text(json.dumps(indicator(2)))
+    (feed / "inner" / "circle").symlink_to(feed)
+    (feed / "circle.json").symlink_to(feed)
+    (feed / "empty.json").touch()
+    (feed / "gone.json").symlink_to(tmp_path / "nothing")
+    (feed / "bad\x1b[31m\n.json").write_text("no")
+    os.mkfifo(feed / "pipe.json")
+    done = node.run("import", feed, check=False)
+    assert done.returncode != 0 and "took 2 objects" in done.out
+    lines = done.err.splitlines()
+    assert len(lines) == 3 and all(line.isprintable() for line in lines), done.err
+    for name in ("bad", "empty", "gone"):
+        assert sum(f"/{name}" in line for line in lines) == 1
+    is_whole(node, 2)
+
+
+def test_an_export_never_replaces_what_is_no_file(node, tmp_path):
+    """--output /dev/stdout once became a file of that name."""
+    pipe, link, real = tmp_path / "pipe", tmp_path / "link", tmp_path / "real"
+    os.mkfifo(pipe)
+    link.symlink_to(real)
+    real.write_text("old")
+    assert json.loads(node.run("export").out).keys() == {"type", "id"}  # no list in STIX is empty
+    node.take([indicator(1)])
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    node.run("export", "--output", pipe)
+    assert json.loads(reader.communicate(timeout=30)[0])["objects"] == [indicator(1)]
+    assert pipe.is_fifo()
+    node.run("export", "--output", link)
+    assert link.is_symlink() and json.loads(real.read_text())["objects"] == [indicator(1)]
+    one_line(node.run("export", "--output", tmp_path, check=False))
+
+
 # ---- requests ----
 
 ACCEPTS = {
