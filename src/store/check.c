@@ -9,11 +9,12 @@
 #define CHECK_ARENA_BYTES_MAX ((size_t)1 << 30)
 
 result checker_init(struct checker *checker, enum stix_mode mode, size_t depth_max,
-                    bool keeps_findings, struct diag *diag)
+                    bool keeps_findings, uint64_t seed, struct diag *diag)
 {
     memset(checker, 0, sizeof(*checker));
     checker->scratch = BUF(4 * (size_t)SEGMENT_BYTES);
     checker->arena = ARENA(CHECK_ARENA_BYTES_MAX);
+    term_sink_init(&checker->terms, NULL, seed);
     checker->mode = mode;
     checker->keeps_findings = keeps_findings;
     return json_parser_new(depth_max, &checker->parser, diag);

@@ -19,7 +19,7 @@ struct checker {
 };
 
 MUST_USE result checker_init(struct checker *checker, enum stix_mode mode, size_t depth_max,
-                             bool keeps_findings, struct diag *diag);
+                             bool keeps_findings, uint64_t seed, struct diag *diag);
 void checker_free(struct checker *checker); /* fits CLEANUP */
 
 struct checked {

@@ -1,5 +1,6 @@
 #include "store/derive.h"
 
+#include "store/hash.h"
 #include "store/terms.h"
 
 #include <stdlib.h>
@@ -11,16 +12,13 @@
 void derivation_init(struct derivation *derivation, struct store *store, struct kv_txn *txn,
                      const struct appender *files, uint32_t collection, uint64_t first)
 {
-    uint64_t seed;
-
     *derivation = (struct derivation){.store = store,
                                       .txn = txn,
                                       .files = files,
                                       .collection = collection,
                                       .first = first,
                                       .next = first};
-    random_bytes(&seed, sizeof(seed));
-    gather_init(&derivation->gather, first, seed);
+    gather_init(&derivation->gather, first, store->seed);
 }
 
 void derivation_free(struct derivation *derivation)
@@ -113,17 +111,22 @@ void derivation_add(struct derivation *derivation, const struct record *record,
 {
     uint8_t bytes[TERM_BYTES_MAX];
     uint64_t seq = derivation->next++;
-    slice term;
+    struct term term;
+    slice rest;
 
+    for (rest = terms; term_next(&rest, &term);)
+        gather_expect_term(&derivation->gather, term.hash);
     if (held->has_newest) {
         bool is_newer =
             version_order(record_key_us(record), record_key_rest(record), &held->newest) > 0;
         supersede(derivation, is_newer ? held->newest.seq : seq);
     }
     gather_add(&derivation->gather, record);
-    gather_term(&derivation->gather, term_type(record->type, bytes), seq);
-    while (term_next(&terms, &term))
-        gather_term(&derivation->gather, term, seq);
+    term.bytes = term_type(record->type, bytes);
+    term.hash = store_hash64(term.bytes, derivation->store->seed);
+    gather_term(&derivation->gather, &term, seq);
+    for (rest = terms; term_next(&rest, &term);)
+        gather_term(&derivation->gather, &term, seq);
 }
 
 static int seq_compare(const void *a, const void *b)

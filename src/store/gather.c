@@ -15,6 +15,7 @@
 #define KEYS_BYTES_MAX ((size_t)192 << 20)
 #define CHUNKS_MAX ((size_t)8 << 20)
 #define SLOTS_MIN 1024
+#define FLUSH_AHEAD 8 /* items whose memory is asked for before their turn */
 
 void gather_init(struct gather *gather, uint64_t first_seq, uint64_t seed)
 {
@@ -66,15 +67,15 @@ static bool grow(struct gather *gather, void *place, size_t *capacity, size_t ne
 #define GROW(gather, field, capacity, need, ceiling)                                               \
     grow(gather, &(gather)->field, &(gather)->capacity, need, ceiling, sizeof(*(gather)->field))
 
-static uint64_t id_hash(const struct gather *gather, const struct uuid *uuid, uint16_t type)
+static uint64_t id_hash(const struct gather *gather, const struct uuid *uuid)
 {
-    return store_hash64(slice_of(uuid->bytes, sizeof(uuid->bytes)), gather->seed + type);
+    return store_hash64(slice_of(uuid->bytes, sizeof(uuid->bytes)), gather->seed);
 }
 
 static uint32_t *id_slot(const struct gather *gather, const struct uuid *uuid, uint16_t type)
 {
     size_t mask = gather->id_slot_count - 1;
-    size_t at = id_hash(gather, uuid, type) & mask;
+    size_t at = id_hash(gather, uuid) & mask;
 
     for (;; at = (at + 1) & mask) {
         uint32_t *slot = &gather->id_slots[at];
@@ -203,16 +204,26 @@ static struct gather_term *term_new(struct gather *gather, slice term, uint64_t 
     return made;
 }
 
-void gather_term(struct gather *gather, slice term, uint64_t seq)
+void gather_expect_id(const struct gather *gather, const struct uuid *uuid)
 {
-    uint64_t hash = store_hash64(term, gather->seed);
+    if (gather->id_slot_count > 0)
+        __builtin_prefetch(&gather->id_slots[id_hash(gather, uuid) & (gather->id_slot_count - 1)]);
+}
 
-    assert(term.len <= TERM_BYTES_MAX);
+void gather_expect_term(const struct gather *gather, uint64_t hash)
+{
+    if (gather->term_slot_count > 0)
+        __builtin_prefetch(&gather->term_slots[hash & (gather->term_slot_count - 1)]);
+}
+
+void gather_term(struct gather *gather, const struct term *term, uint64_t seq)
+{
+    assert(term->bytes.len <= TERM_BYTES_MAX);
     if (gather->out_of_memory)
         return;
-    uint32_t found = gather->term_slot_count == 0 ? 0 : *term_slot(gather, hash, term);
+    uint32_t found = gather->term_slot_count == 0 ? 0 : *term_slot(gather, term->hash, term->bytes);
     if (found == 0) {
-        (void)term_new(gather, term, hash, seq);
+        (void)term_new(gather, term->bytes, term->hash, seq);
         return;
     }
     struct gather_term *here = &gather->terms[found - 1];
@@ -232,11 +243,44 @@ struct flush {
     struct gather *gather;
     struct kv_txn *txn;
     struct kv_cursor cursor;
+    uint8_t last[KV_KEY_BYTES_MAX]; /* of the table, before anything was put */
+    size_t last_bytes;
     size_t puts, puts_max;
     struct sort_item *items, *scratch;
     uint64_t *seqs;
     size_t item_capacity, scratch_capacity, seq_capacity;
 };
+
+static void flush_begin(struct flush *flush, kv_table table)
+{
+    kv_cursor_open(flush->txn, table, &flush->cursor);
+    flush->last_bytes = 0;
+    if (kv_seek_last_before(&flush->cursor, SLICE_NONE)) {
+        flush->last_bytes = flush->cursor.key.len;
+        memcpy(flush->last, flush->cursor.key.at, flush->last_bytes);
+    }
+}
+
+/* Keys behind all that were there are appended: no place is looked for, and pages are filled. */
+static bool flush_appends(const struct flush *flush, slice key)
+{
+    return slice_cmp(key, slice_of(flush->last, flush->last_bytes)) > 0;
+}
+
+static void flush_put(struct flush *flush, kv_table table, slice key)
+{
+    if (flush_appends(flush, key))
+        kv_append(flush->txn, table, key, SLICE(""));
+    else
+        kv_cursor_put(&flush->cursor, key, SLICE(""));
+}
+
+static void flush_expect(const struct flush *flush, const void *table, size_t bytes, size_t at,
+                         size_t count)
+{
+    if (at + FLUSH_AHEAD < count)
+        __builtin_prefetch((const char *)table + flush->items[at + FLUSH_AHEAD].index * bytes);
+}
 
 /* After a run of puts the batch is committed, so that pages held in memory stay bounded. */
 static void flush_step(struct flush *flush, kv_table table, size_t puts)
@@ -296,15 +340,16 @@ static void flush_ids(struct flush *flush)
     for (size_t i = 0; i < gather->id_count; i++)
         flush->items[i] = (struct sort_item){bytes_get(gather->ids[i].uuid.bytes, 8), (uint32_t)i};
     sort_items(flush->items, flush->scratch, gather->id_count, id_compare, gather);
-    kv_cursor_open(flush->txn, TABLE_IDS, &flush->cursor);
+    flush_begin(flush, TABLE_IDS);
     for (size_t i = 0; i < gather->id_count; i++) {
         const struct gather_id *id = &gather->ids[flush->items[i].index];
+        flush_expect(flush, gather->ids, sizeof(*gather->ids), i, gather->id_count);
         uint8_t key[ID_KEY_BYTES];
 
         id_key_make(&(struct id_key){id->uuid, id->type, id->us, id->rest,
                                      gather->first_seq + flush->items[i].index},
                     key);
-        kv_cursor_put(&flush->cursor, slice_of(key, sizeof(key)), SLICE(""));
+        flush_put(flush, TABLE_IDS, slice_of(key, sizeof(key)));
         flush_step(flush, TABLE_IDS, 1);
     }
     kv_cursor_close(&flush->cursor);
@@ -319,13 +364,14 @@ static void flush_versions(struct flush *flush)
         if (gather->ids[i].us != 0)
             flush->items[count++] = (struct sort_item){gather->ids[i].us, (uint32_t)i};
     sort_items(flush->items, flush->scratch, count, version_compare, gather);
-    kv_cursor_open(flush->txn, TABLE_VERSIONS, &flush->cursor);
+    flush_begin(flush, TABLE_VERSIONS);
     for (size_t i = 0; i < count; i++) {
         const struct gather_id *id = &gather->ids[flush->items[i].index];
+        flush_expect(flush, gather->ids, sizeof(*gather->ids), i, count);
         uint8_t key[VERSION_KEY_BYTES];
 
         version_key_make(id->us, id->rest, gather->first_seq + flush->items[i].index, key);
-        kv_cursor_put(&flush->cursor, slice_of(key, sizeof(key)), SLICE(""));
+        flush_put(flush, TABLE_VERSIONS, slice_of(key, sizeof(key)));
         flush_step(flush, TABLE_VERSIONS, 1);
     }
     kv_cursor_close(&flush->cursor);
@@ -368,13 +414,14 @@ static void flush_terms(struct flush *flush)
     for (size_t i = 0; i < gather->term_count; i++)
         flush->items[i] = (struct sort_item){term_prefix(gather, &gather->terms[i]), (uint32_t)i};
     sort_items(flush->items, flush->scratch, gather->term_count, term_compare, gather);
-    kv_cursor_open(flush->txn, TABLE_TERMS, &flush->cursor);
+    flush_begin(flush, TABLE_TERMS);
     for (size_t i = 0; i < gather->term_count; i++) {
         const struct gather_term *term = &gather->terms[flush->items[i].index];
         slice key = slice_of(gather->keys.at + term->key_at, term->key_bytes);
 
+        flush_expect(flush, gather->terms, sizeof(*gather->terms), i, gather->term_count);
         term_seqs(gather, term, flush->seqs);
-        posting_append(&flush->cursor, key, flush->seqs, term->count);
+        posting_append(&flush->cursor, key, flush->seqs, term->count, flush_appends(flush, key));
         flush_step(flush, TABLE_TERMS, 1 + term->count / POSTING_BLOCK_BYTES);
     }
     kv_cursor_close(&flush->cursor);

@@ -9,6 +9,7 @@
 #include "store/inside.h"
 #include "store/postings.h"
 #include "store/record.h"
+#include "store/terms.h"
 
 #define GATHER_IDS_MAX ((size_t)1 << 21)
 #define GATHER_TERMS_MAX ((size_t)1 << 22)
@@ -64,7 +65,11 @@ void gather_add(struct gather *gather, const struct record *record);
 /* The newest-gathered entry of an id, plus 1; 0: none.  Older ones by ->previous. */
 uint32_t gather_find(const struct gather *gather, const struct uuid *uuid, uint16_t type);
 /* A term of an addition, once for each. */
-void gather_term(struct gather *gather, slice term, uint64_t seq);
+void gather_term(struct gather *gather, const struct term *term, uint64_t seq);
+
+/* What will be looked up soon, so that memory has it ready. */
+void gather_expect_id(const struct gather *gather, const struct uuid *uuid);
+void gather_expect_term(const struct gather *gather, uint64_t hash);
 
 /* Put it all into the tables and be empty.  puts_max: commit after so many and go on in a new
  * transaction (0: never). */

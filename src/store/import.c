@@ -8,6 +8,8 @@
 
 #include "base/banned.h"
 
+#define AHEAD 4 /* objects whose place in memory is asked for before their turn */
+
 struct import {
     const struct import_options *options; /* borrowed */
     struct import_counts *counts;         /* borrowed */
@@ -161,8 +163,12 @@ static result stream_take(struct import *import, struct source *source, struct p
             return stream_broke(import, batch, diag);
         if (batch->is_last)
             return OK;
-        for (size_t i = 0; i < batch->count; i++)
+        for (size_t i = 0; i < batch->count; i++) {
+            if (i + AHEAD < batch->count)
+                gather_expect_id(&import->writer.derivation.gather,
+                                 &batch->objects[i + AHEAD].record.uuid);
             object_take(import, batch, i);
+        }
         TRY(import->writer.files.state);
         TRY(import->writer.txn.state);
         TRY(writer_spill(&import->writer));
@@ -217,7 +223,7 @@ static result import_run(struct import *import, struct store *store, struct sour
     CLEANUP(pipeline_close) struct pipeline *pipeline = NULL;
     struct collection collection;
 
-    TRY(pipeline_open(source, import->options, &pipeline, diag));
+    TRY(pipeline_open(source, import->options, store->seed, &pipeline, diag));
     TRY(writer_begin(store, import->options->patience_ms, &import->writer, diag));
     import->writer.derivation.collection = import->options->collection;
     if (!collection_get(&import->writer.txn, import->options->collection, &collection)) {

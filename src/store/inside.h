@@ -38,6 +38,7 @@ struct store {
     const struct world *world;
     struct store_files files;
     struct store_limits limits;
+    uint64_t seed;           /* of tables in memory, so that nobody can aim at one slot */
     pthread_mutex_t writing; /* one writer in this process ... */
     int lock_fd;             /* ... and, flock'ed, in all of them */
     bool has_mutex, read_only;

@@ -194,7 +194,7 @@ static unsigned thread_count_for(unsigned asked)
 }
 
 static result pipeline_init(struct pipeline *pipeline, struct source *source,
-                            const struct import_options *options, struct diag *diag)
+                            const struct import_options *options, uint64_t seed, struct diag *diag)
 {
     unsigned threads = thread_count_for(options->threads);
     struct json_stream_limits limits = {.object_bytes_max = options->object_bytes_max,
@@ -214,13 +214,13 @@ static result pipeline_init(struct pipeline *pipeline, struct source *source,
         struct checker *checker = &pipeline->checkers[pipeline->checker_count];
 
         TRY(checker_init(checker, options->mode, options->json_depth_max, options->report != NULL,
-                         diag));
+                         seed, diag));
         checker->context = pipeline;
     }
     return json_stream_open(source, &limits, &pipeline->stream, diag);
 }
 
-result pipeline_open(struct source *source, const struct import_options *options,
+result pipeline_open(struct source *source, const struct import_options *options, uint64_t seed,
                      struct pipeline **out, struct diag *diag)
 {
     size_t capacity = 0;
@@ -237,7 +237,7 @@ result pipeline_open(struct source *source, const struct import_options *options
         *out = NULL;
         return diag_fail(diag, ERR_IO, "no mutex to be had");
     }
-    result r = pipeline_init(pipeline, source, options, diag);
+    result r = pipeline_init(pipeline, source, options, seed, diag);
     if (failed(r))
         pipeline_close(out);
     return r;

@@ -27,7 +27,7 @@ struct batch {
 struct pipeline;
 
 MUST_USE result pipeline_open(struct source *source, const struct import_options *options,
-                              struct pipeline **out, struct diag *diag);
+                              uint64_t seed, struct pipeline **out, struct diag *diag);
 /* The next batch, borrowed until the next call. */
 const struct batch *pipeline_next(struct pipeline *pipeline);
 void pipeline_close(struct pipeline **pipeline); /* fits CLEANUP */

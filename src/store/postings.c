@@ -72,7 +72,8 @@ static void block_load(struct kv_cursor *cursor, struct block *block)
     memcpy(block->differences, cursor->value.at + SEQ_BYTES, block->bytes);
 }
 
-static void block_store(struct kv_cursor *cursor, slice term, const struct block *block)
+static void block_store(struct kv_cursor *cursor, slice term, const struct block *block,
+                        bool is_last)
 {
     uint8_t key[KEY_BYTES_MAX], value[SEQ_BYTES + sizeof(block->differences)];
     size_t key_bytes = key_make(term, block->first, key), bytes = 0;
@@ -82,7 +83,10 @@ static void block_store(struct kv_cursor *cursor, slice term, const struct block
         memcpy(value + SEQ_BYTES, block->differences, block->bytes);
         bytes = SEQ_BYTES + block->bytes;
     }
-    kv_cursor_put(cursor, slice_of(key, key_bytes), slice_of(value, bytes));
+    if (is_last)
+        kv_append(cursor->txn, cursor->table, slice_of(key, key_bytes), slice_of(value, bytes));
+    else
+        kv_cursor_put(cursor, slice_of(key, key_bytes), slice_of(value, bytes));
 }
 
 static bool last_block(struct kv_cursor *cursor, slice term)
@@ -93,16 +97,17 @@ static bool last_block(struct kv_cursor *cursor, slice term)
     return kv_seek_last_before(cursor, slice_of(key, key_bytes)) && key_is_of(cursor->key, term);
 }
 
-void posting_append(struct kv_cursor *cursor, slice term, const uint64_t *seqs, size_t count)
+void posting_append(struct kv_cursor *cursor, slice term, const uint64_t *seqs, size_t count,
+                    bool is_last)
 {
     struct block block;
-    bool is_open = last_block(cursor, term);
+    bool is_open = !is_last && last_block(cursor, term);
 
     if (is_open)
         block_load(cursor, &block);
     for (size_t i = 0; i < count; i++) {
         if (is_open && block.bytes >= POSTING_BLOCK_BYTES) {
-            block_store(cursor, term, &block);
+            block_store(cursor, term, &block, is_last);
             is_open = false;
         }
         if (!is_open) {
@@ -116,7 +121,7 @@ void posting_append(struct kv_cursor *cursor, slice term, const uint64_t *seqs, 
         block.last = seqs[i];
     }
     if (is_open)
-        block_store(cursor, term, &block);
+        block_store(cursor, term, &block, is_last);
 }
 
 size_t posting_decode(slice key, slice value, uint64_t *seqs)
@@ -152,7 +157,7 @@ static bool block_replace(struct kv_cursor *cursor, const uint64_t *seqs, size_t
         block.bytes += varint_put(block.differences + block.bytes, seqs[i] - block.last);
         block.last = seqs[i];
     }
-    block_store(cursor, slice_of(term, term_bytes), &block);
+    block_store(cursor, slice_of(term, term_bytes), &block, false);
     return false;
 }
 

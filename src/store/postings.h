@@ -18,8 +18,10 @@
 #define TERM_BYTES_MAX 80 /* field, text, end mark */
 #define POSTING_BLOCK_BYTES 1000
 
-/* Add seqs, ascending and all behind those that are there. */
-void posting_append(struct kv_cursor *cursor, slice term, const uint64_t *seqs, size_t count);
+/* Add seqs, ascending and all behind those that are there.  is_last: no key of the table is at or
+ * behind the term, so that nothing needs to be looked for. */
+void posting_append(struct kv_cursor *cursor, slice term, const uint64_t *seqs, size_t count,
+                    bool is_last);
 
 /* Take one out. */
 void posting_drop(struct kv_txn *txn, kv_table terms, slice term, uint64_t seq);

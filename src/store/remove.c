@@ -17,16 +17,17 @@ static void terms_drop(struct kv_txn *txn, const struct stix_object *object, str
 {
     CLEANUP(buf_free) struct buf terms = BUF(SEGMENT_BYTES);
     struct term_sink *sink = arena_new(&opener->arena, struct term_sink, 1);
-    slice rest, term;
+    struct term term;
+    slice rest;
 
     if (sink == NULL) {
         opener->state = diag_fail(opener->diag, ERR_LIMIT, "no memory to remove an object");
         return;
     }
-    term_sink_init(sink, &terms);
+    term_sink_init(sink, &terms, 0);
     terms_of(object, &opener->arena, sink);
     for (rest = buf_slice(&terms); term_next(&rest, &term);)
-        posting_drop(txn, TABLE_TERMS, term, seq);
+        posting_drop(txn, TABLE_TERMS, term.bytes, seq);
     if (terms.overflowed || opener->arena.overflowed)
         opener->state = diag_fail(opener->diag, ERR_LIMIT, "no memory to remove an object");
 }

@@ -156,7 +156,7 @@ static bool objects_derive(struct store *store, struct kv_txn *txn, struct reder
     uint64_t count = entry_number(entry, SLICE("count"));
     bool good = true;
 
-    term_sink_init(&work->sink, &work->terms);
+    term_sink_init(&work->sink, &work->terms, store->seed);
     derivation_init(&work->derivation, store, txn, NULL, collection, first);
     for (uint64_t i = 0; good && i < count && succeeded(txn->state); i++)
         good = addition_derive(store, work, first + i, collection);

@@ -133,6 +133,7 @@ result store_open(const struct store_options *options, struct store **out, struc
     store->limits = (struct store_limits){GATHER_BYTES_MAX, SINGLE_PUTS_MAX, BATCH_PUTS_MAX};
     store->read_only = options->read_only;
     store->lock_fd = -1;
+    random_bytes(&store->seed, sizeof(store->seed));
     result r = open_all(store, options, diag);
     *out = store;
     if (failed(r))

@@ -9,10 +9,13 @@
 
 #include "base/banned.h"
 
-void term_sink_init(struct term_sink *sink, struct buf *out)
+#define TERM_HEAD_BYTES 9 /* length, hash */
+
+void term_sink_init(struct term_sink *sink, struct buf *out, uint64_t seed)
 {
     memset(sink, 0, sizeof(*sink));
     sink->out = out;
+    sink->seed = seed;
 }
 
 slice term_hashed(enum term_field field, slice text, uint8_t *out)
@@ -47,9 +50,8 @@ slice term_spec(enum stix_spec spec, uint8_t *out)
 
 /* Two terms of one object with the same 64-bit hash would lose one: nobody but the object's own
  * author could bring that about. */
-static bool seen_before(struct term_sink *sink, slice term)
+static bool seen_before(struct term_sink *sink, uint64_t hash)
 {
-    uint64_t hash = store_hash64(term, 0);
     size_t at = hash % TERM_SEEN_SLOTS;
 
     /* Past a full table each term is written again; the gatherer takes it once all the same. */
@@ -66,15 +68,18 @@ static bool seen_before(struct term_sink *sink, slice term)
 
 static void term_put(struct term_sink *sink, slice term)
 {
-    if (seen_before(sink, term))
+    uint64_t hash = store_hash64(term, sink->seed);
+
+    if (seen_before(sink, hash))
         return;
     /* In one step: a buf that overflows holds whole terms. */
-    char *room = buf_reserve(sink->out, 1 + term.len);
+    char *room = buf_reserve(sink->out, TERM_HEAD_BYTES + term.len);
     if (room == NULL)
         return;
     room[0] = (char)term.len;
-    memcpy(room + 1, term.at, term.len);
-    sink->out->len += 1 + term.len;
+    memcpy(room + 1, &hash, sizeof(hash));
+    memcpy(room + TERM_HEAD_BYTES, term.at, term.len);
+    sink->out->len += TERM_HEAD_BYTES + term.len;
 }
 
 static void term_put_hashed(struct term_sink *sink, enum term_field field, slice text)
@@ -180,13 +185,14 @@ void terms_of(const struct stix_object *object, struct arena *arena, struct term
     terms_of_words(object, arena, sink);
 }
 
-bool term_next(slice *rest, slice *term)
+bool term_next(slice *rest, struct term *term)
 {
     if (rest->len == 0)
         return false;
     size_t len = (uint8_t)rest->at[0];
-    assert(len < rest->len);
-    *term = slice_of(rest->at + 1, len);
-    *rest = slice_from(*rest, 1 + len);
+    assert(TERM_HEAD_BYTES + len <= rest->len);
+    memcpy(&term->hash, rest->at + 1, sizeof(term->hash));
+    term->bytes = slice_of(rest->at + TERM_HEAD_BYTES, len);
+    *rest = slice_from(*rest, TERM_HEAD_BYTES + len);
     return true;
 }

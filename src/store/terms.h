@@ -18,10 +18,16 @@ enum term_field {
 
 #define TERM_SEEN_SLOTS 4096
 
-/* Collects an object's terms, each once, as: length, 1 byte | term. */
+struct term {
+    slice bytes;
+    uint64_t hash; /* with the store's seed: for tables in memory */
+};
+
+/* Collects an object's terms, each once, as: length, 1 byte | hash, 8 bytes | term. */
 struct term_sink {
     struct buf *out; /* borrowed */
-    uint32_t round;  /* of the object: slots of older rounds are free */
+    uint64_t seed;
+    uint32_t round; /* of the object: slots of older rounds are free */
     size_t seen_count;
     struct {
         uint64_t hash;
@@ -29,11 +35,11 @@ struct term_sink {
     } seen[TERM_SEEN_SLOTS];
 };
 
-void term_sink_init(struct term_sink *sink, struct buf *out);
+void term_sink_init(struct term_sink *sink, struct buf *out, uint64_t seed);
 void terms_of(const struct stix_object *object, struct arena *arena, struct term_sink *sink);
 
 /* The next term of what a sink wrote. */
-bool term_next(slice *rest, slice *term);
+bool term_next(slice *rest, struct term *term);
 
 /* Into room for TERM_BYTES_MAX. */
 slice term_hashed(enum term_field field, slice text, uint8_t *out);

@@ -65,14 +65,14 @@ static void postings_hold_what_a_list_holds(void **state)
         kv_begin_write(store_kv(fixture.store), &txn, NULL);
         kv_clear(&txn, TABLE_TERMS);
         kv_cursor_open(&txn, TABLE_TERMS, &cursor);
-        posting_append(&cursor, beside, (uint64_t[]){1, 2, 3}, 3);
-        posting_append(&cursor, behind, (uint64_t[]){4, 5}, 2);
+        posting_append(&cursor, beside, (uint64_t[]){1, 2, 3}, 3, round % 3 == 0);
+        posting_append(&cursor, behind, (uint64_t[]){4, 5}, 2, round % 3 == 0);
         /* In pieces of any size: where blocks end must not matter. */
         while (done < count) {
             size_t some = 1 + next_random(&seed) % (round % 2 ? 7 : 5000);
 
             some = some < count - done ? some : count - done;
-            posting_append(&cursor, term, seqs + done, some);
+            posting_append(&cursor, term, seqs + done, some, false);
             done += some;
         }
         kv_cursor_close(&cursor);
