@@ -340,6 +340,7 @@ static result service_start(struct service *service, const struct service_option
         .accounts = service->node->accounts,
         .config = &service->node->config,
         .world = store_world(service->node->store),
+        .folder = service->node->folder,
         .next_key = next_key,
     };
 

@@ -9,7 +9,6 @@
 
 #include "base/banned.h"
 
-#define JOB_SLACK_BYTES 8192
 #define LOOK_UP_BYTES_MAX ((size_t)1 << 20) /* of one object's query */
 #define WINDOW_BYTES ((size_t)1 << 20)
 #define UNVERSIONED_BYTES_MAX ((size_t)64 << 20)
@@ -194,10 +193,9 @@ result job_run(struct taxii *taxii, const struct job *job, struct status *status
 
 /* ---- POST ---- */
 
-static void actor_put(const struct exchange *exchange, char actor[ACCOUNT_NAME_BYTES_MAX + 1])
+static slice actor_of(const struct exchange *exchange)
 {
-    (void)snprintf(actor, ACCOUNT_NAME_BYTES_MAX + 1, "%s",
-                   exchange->is_known ? exchange->account.name : ACCOUNT_ANONYMOUS);
+    return exchange->is_known ? slice_text(exchange->account.name) : SLICE(ACCOUNT_ANONYMOUS);
 }
 
 /* False: it has to be done later. */
@@ -210,7 +208,7 @@ static bool post_now(struct exchange *exchange, struct status **status)
                       .patience_ms = statuses_wait(taxii) ? NO_PATIENCE_MS : POST_PATIENCE_MS,
                       .limits = exchange->limits};
 
-    actor_put(exchange, job.actor);
+    (void)snprintf(job.actor, sizeof(job.actor), "%.*s", SLICE_ARG(actor_of(exchange)));
     result r = job_run(taxii, &job, *status, &exchange->diag);
     if (r.code == ERR_CONFLICT)
         return false;
@@ -248,57 +246,38 @@ static void pending_add(struct json_parser *parser, slice object, struct arena *
     status_detail(&status->pendings, id, version, SLICE_NONE);
 }
 
-/* Name what waits: ids and versions, as they stand in the body. */
-static result pendings_list(struct exchange *exchange, struct status *status)
+result pendings_list(slice body, const struct limits *limits, struct status *status,
+                     struct diag *diag)
 {
     CLEANUP(arena_free) struct arena arena = ARENA((size_t)1 << 20);
     CLEANUP(source_close) struct source *source = NULL;
     CLEANUP(json_stream_close) struct json_stream *stream = NULL;
     CLEANUP(json_parser_free) struct json_parser *parser = NULL;
-    struct json_stream_limits limits = {.object_bytes_max = exchange->limits.object_bytes,
-                                        .window_bytes = WINDOW_BYTES,
-                                        .depth_max = exchange->limits.json_depth};
+    struct json_stream_limits stream_limits = {.object_bytes_max = limits->object_bytes,
+                                               .window_bytes = WINDOW_BYTES,
+                                               .depth_max = limits->json_depth};
     struct json_window window;
 
-    TRY(json_parser_new(exchange->limits.json_depth, &parser, &exchange->diag));
-    TRY(source_of_memory(exchange->request->body, &source, &exchange->diag));
-    TRY(json_stream_open(source, &limits, &stream, &exchange->diag));
+    TRY(json_parser_new(limits->json_depth, &parser, diag));
+    TRY(source_of_memory(body, &source, diag));
+    TRY(json_stream_open(source, &stream_limits, &stream, diag));
     do {
-        TRY(json_stream_next(stream, &window, &exchange->diag));
+        TRY(json_stream_next(stream, &window, diag));
         for (size_t i = 0; i < window.count; i++)
             pending_add(parser, window.objects[i], &arena, status);
     } while (window.count > 0);
     return OK;
 }
 
-static result job_new(struct exchange *exchange, struct status *status, struct job **out)
-{
-    slice body = exchange->request->body;
-    struct arena arena = ARENA(body.len + sizeof(struct job) + JOB_SLACK_BYTES);
-    struct job *job = arena_new(&arena, struct job, 1);
-
-    slice copy = arena_copy(&arena, body);
-    if (arena.overflowed || job == NULL) {
-        arena_free(&arena);
-        return diag_fail(&exchange->diag, ERR_IO, "no memory to take the body in later");
-    }
-    *job = (struct job){.arena = arena,
-                        .status = status,
-                        .body = copy,
-                        .collection = exchange->collection.number,
-                        .limits = exchange->limits};
-    actor_put(exchange, job->actor);
-    *out = job;
-    return OK;
-}
-
 static result post_queue(struct exchange *exchange, struct status *status, struct buf *json)
 {
     CLEANUP(job_free) struct job *job = NULL;
+    slice body = exchange->request->body;
 
-    TRY(pendings_list(exchange, status));
-    TRY(job_new(exchange, status, &job));
-    TRY(statuses_queue(exchange->taxii, job, json, &exchange->diag));
+    TRY(pendings_list(body, &exchange->limits, status, &exchange->diag));
+    TRY(job_new(status, &exchange->collection, actor_of(exchange), &exchange->limits, body.len,
+                &job, &exchange->diag));
+    TRY(statuses_queue(exchange->taxii, job, body, json, &exchange->diag));
     job = NULL; /* theirs */
     return OK;
 }
@@ -349,11 +328,9 @@ void delete_object(struct exchange *exchange)
 
     store_view_end(&exchange->view);
     if (succeeded(r) && !query.is_void)
-        r = store_remove(
-            exchange->taxii->store, exchange->collection.number, exchange->route.object,
-            &query.store,
-            slice_text(exchange->is_known ? exchange->account.name : ACCOUNT_ANONYMOUS),
-            DELETE_PATIENCE_MS, &count, &exchange->diag);
+        r = store_remove(exchange->taxii->store, exchange->collection.number,
+                         exchange->route.object, &query.store, actor_of(exchange),
+                         DELETE_PATIENCE_MS, &count, &exchange->diag);
     if (failed(r)) /* a conflict is with another writer, not with the URL: 503 */
         answer_failure(exchange, r, r.code == ERR_CONFLICT);
     else if (count == 0)

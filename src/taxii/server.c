@@ -85,14 +85,9 @@ static bool log_in(struct exchange *exchange)
     return false;
 }
 
-/* Settings are read here, once, under the lock. */
-static bool find_route(struct exchange *exchange)
+struct limits limits_of(const struct config *config)
 {
-    struct taxii *taxii = exchange->taxii;
-    const struct config *config = &taxii->config;
-
-    (void)pthread_rwlock_rdlock(&taxii->config_lock);
-    exchange->limits = (struct limits){
+    struct limits limits = {
         .content_bytes = config->taxii_content_bytes_max,
         .page_objects = config->taxii_page_objects,
         .page_objects_max = config->taxii_page_objects_max,
@@ -103,7 +98,19 @@ static bool find_route(struct exchange *exchange)
         .status_keep_s = config->taxii_status_keep_s,
         .mode = STIX_NORMAL,
     };
-    (void)stix_mode_parse(slice_text(config->check), &exchange->limits.mode);
+
+    (void)stix_mode_parse(slice_text(config->check), &limits.mode);
+    return limits;
+}
+
+/* Settings are read here, once, under the lock. */
+static bool find_route(struct exchange *exchange)
+{
+    struct taxii *taxii = exchange->taxii;
+    const struct config *config = &taxii->config;
+
+    (void)pthread_rwlock_rdlock(&taxii->config_lock);
+    exchange->limits = limits_of(config);
     bool found = route_parse(exchange->request->path, slice_text(config->api_root),
                              exchange->request->arena, &exchange->route);
     (void)pthread_rwlock_unlock(&taxii->config_lock);
@@ -252,13 +259,18 @@ result taxii_new(const struct taxii_options *options, struct taxii **out, struct
                             .store = options->store,
                             .accounts = options->accounts,
                             .world = options->world,
+                            .accepted = {.fd = -1},
                             .config = *options->config};
     if (options->next_key != NULL)
         memcpy(taxii->next_key, options->next_key, TAXII_KEY_BYTES);
     else
         taxii->world->random(taxii->world->context, taxii->next_key, TAXII_KEY_BYTES);
     (void)pthread_rwlock_init(&taxii->config_lock, NULL);
-    result made = statuses_new(taxii, &taxii->statuses, diag);
+    result made = accepted_open(options->folder, &taxii->accepted, diag);
+    if (succeeded(made))
+        made = statuses_new(taxii, &taxii->statuses, diag);
+    if (succeeded(made))
+        made = accepted_resume(taxii, diag);
     *out = taxii;
     if (failed(made))
         taxii_free(out);
@@ -270,6 +282,7 @@ void taxii_free(struct taxii **taxii)
     if (*taxii == NULL)
         return;
     statuses_free(&(*taxii)->statuses);
+    accepted_close(&(*taxii)->accepted);
     (void)pthread_rwlock_destroy(&(*taxii)->config_lock);
     secret_wipe((*taxii)->next_key, TAXII_KEY_BYTES);
     struct arena arena = (*taxii)->arena;

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "base/crypto.h"
+#include "taxii/accepted.h"
 #include "taxii/taxii.h"
 #include "json/write.h"
 
@@ -25,7 +26,8 @@ struct taxii {
     struct accounts *accounts;
     const struct world *world;
     uint8_t next_key[TAXII_KEY_BYTES];
-    struct statuses *statuses; /* owned */
+    struct statuses *statuses;       /* owned */
+    struct accepted_folder accepted; /* owned */
     pthread_rwlock_t config_lock;
     struct config config; /* guarded by config_lock */
 };
@@ -36,6 +38,9 @@ struct limits {
     size_t object_bytes, json_depth, status_keep_s;
     enum stix_mode mode;
 };
+
+/* Under the config_lock. */
+struct limits limits_of(const struct config *config);
 
 enum endpoint {
     ENDPOINT_DISCOVERY,
@@ -182,6 +187,8 @@ struct status {
 
 uint64_t status_owner(const struct exchange *exchange);
 MUST_USE result status_new(const struct exchange *exchange, struct status **out, struct diag *diag);
+MUST_USE result status_restore(const struct accepted_post *post, struct status **out,
+                               struct diag *diag);
 void status_free(struct status **status);
 void status_detail(struct buf *list, slice id, slice version, slice message);
 void status_write(const struct status *status, struct buf *json);
@@ -189,23 +196,44 @@ void status_write(const struct status *status, struct buf *json);
 /* Keep it, to be asked for; the statuses own it from now on. */
 void statuses_keep(struct taxii *taxii, struct status *status);
 
+/* All that was pending has failed, and why.  Its text is logged, too. */
+void status_fail(struct status *status, const struct diag *diag);
+
 /* A POST that is done later, in order, by one thread. */
 struct job {
-    struct arena arena; /* owned: this struct and the body live in it */
+    struct arena arena; /* owned: this struct lives in it */
     struct job *next;
     struct status *status; /* borrowed: kept until it is complete */
-    slice body;
+    slice body;            /* borrowed, while the job runs; of one that waits it is in its file */
+    size_t body_bytes;
     uint32_t collection;
+    struct uuid collection_id;
     unsigned patience_ms; /* for another writer; STORE_WAITS */
     struct limits limits;
     char actor[ACCOUNT_NAME_BYTES_MAX + 1];
 };
 
-/* Take the job, which becomes theirs, and its status.  Yields the status's text as it is at that
- * moment. Fails ERR_IO when too much waits already; then both stay the caller's. */
-MUST_USE result statuses_queue(struct taxii *taxii, struct job *job, struct buf *json,
-                               struct diag *diag);
+MUST_USE result job_new(struct status *status, const struct collection *collection, slice actor,
+                        const struct limits *limits, size_t body_bytes, struct job **out,
+                        struct diag *diag);
 void job_free(struct job **job);
+
+/* Take the job, which becomes theirs, and its status, when its body is on the disk.  Yields the
+ * status's text as it is at that moment.  Fails ERR_IO when too much waits already or the disk
+ * takes no more; then both stay the caller's. */
+MUST_USE result statuses_queue(struct taxii *taxii, struct job *job, slice body, struct buf *json,
+                               struct diag *diag);
+
+/* The same for a job whose body is on the disk. */
+void statuses_queue_again(struct taxii *taxii, struct job *job);
+
+/* Name what waits in `pendings`: ids and versions, as they stand in the body. */
+MUST_USE result pendings_list(slice body, const struct limits *limits, struct status *status,
+                              struct diag *diag);
+
+/* Take up what the last run left (resume.c).  Fails when there is no memory for it; what is wrong
+ * with one POST is logged. */
+MUST_USE result accepted_resume(struct taxii *taxii, struct diag *diag);
 
 /* Is a POST waiting or under way there? */
 bool statuses_wait(struct taxii *taxii);

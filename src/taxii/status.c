@@ -2,10 +2,12 @@
  * ones.
  *
  * They live in memory, for taxii_status_keep_s after they are complete; what they tell of is in the
- * store by then.  A restart forgets them, which the client reads as 404.
+ * store by then.  A restart forgets those, which the client reads as 404; the ones that were
+ * pending come back with what waits in the folder of accepted bodies.
  */
 #include "taxii/server.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +19,7 @@
 
 #define STATUS_BYTES_MAX (sizeof(struct status) + 4096)
 #define STATUSES_MAX 10000
-#define QUEUE_BYTES_MAX ((size_t)512 << 20) /* of bodies that wait, one always fits */
+#define JOB_BYTES_MAX (sizeof(struct job) + 4096)
 
 struct statuses {
     struct arena arena; /* owned: this struct lives in it */
@@ -27,8 +29,8 @@ struct statuses {
     pthread_cond_t changed; /* a job came, a job is done, or the end */
     struct status *oldest, *youngest;
     size_t status_count, status_bytes;
-    struct job *first, *last; /* waiting */
-    size_t queued_bytes;      /* waiting and under way */
+    struct job *first, *last;          /* waiting */
+    size_t queued_count, queued_bytes; /* waiting, under way or on their way to the disk */
     bool is_busy, is_ending;
 };
 
@@ -39,28 +41,41 @@ uint64_t status_owner(const struct exchange *exchange)
     return exchange->is_known ? (uint64_t)exchange->account.number + 1 : 0;
 }
 
-result status_new(const struct exchange *exchange, struct status **out, struct diag *diag)
+static result status_make(struct uuid id, uint64_t owner, int64_t requested_us, struct status **out,
+                          struct diag *diag)
 {
-    const struct world *world = exchange->taxii->world;
     struct arena arena = ARENA(STATUS_BYTES_MAX);
     struct status *status = arena_new(&arena, struct status, 1);
-    uint8_t random[16];
 
     *out = NULL;
     if (status == NULL) {
         arena_free(&arena);
         return diag_fail(diag, ERR_IO, "no memory for a status");
     }
-    world->random(world->context, random, sizeof(random));
     *status = (struct status){.arena = arena,
-                              .id = uuid_v4(random),
-                              .owner = status_owner(exchange),
-                              .requested_us = world->now_us(world->context),
+                              .id = id,
+                              .owner = owner,
+                              .requested_us = requested_us,
                               .successes = BUF(STATUS_LIST_BYTES_MAX),
                               .failures = BUF(STATUS_LIST_BYTES_MAX),
                               .pendings = BUF(STATUS_LIST_BYTES_MAX)};
     *out = status;
     return OK;
+}
+
+result status_new(const struct exchange *exchange, struct status **out, struct diag *diag)
+{
+    const struct world *world = exchange->taxii->world;
+    uint8_t random[16];
+
+    world->random(world->context, random, sizeof(random));
+    return status_make(uuid_v4(random), status_owner(exchange), world->now_us(world->context), out,
+                       diag);
+}
+
+result status_restore(const struct accepted_post *post, struct status **out, struct diag *diag)
+{
+    return status_make(post->status, post->owner, post->requested_us, out, diag);
 }
 
 void status_free(struct status **status)
@@ -170,6 +185,11 @@ static void sweep(struct statuses *statuses, int64_t now_us, int64_t keep)
 
 static void keep_locked(struct statuses *statuses, struct status *status)
 {
+    /* Nothing that is pending can be swept out: the list goes, the count stays. */
+    if (statuses->status_bytes + status_bytes(status) > STATUSES_BYTES_MAX) {
+        buf_free(&status->pendings);
+        status->pendings.overflowed = true;
+    }
     if (statuses->youngest != NULL)
         statuses->youngest->next = status;
     else
@@ -237,28 +257,101 @@ void job_free(struct job **job)
     arena_free(&arena);
 }
 
-result statuses_queue(struct taxii *taxii, struct job *job, struct buf *json, struct diag *diag)
+result job_new(struct status *status, const struct collection *collection, slice actor,
+               const struct limits *limits, size_t body_bytes, struct job **out, struct diag *diag)
 {
-    struct statuses *statuses = taxii->statuses;
-    struct status *status = job->status;
+    struct arena arena = ARENA(JOB_BYTES_MAX);
+    struct job *job = FAULT_HERE() ? NULL : arena_new(&arena, struct job, 1);
 
+    *out = NULL;
+    if (job == NULL) {
+        arena_free(&arena);
+        return diag_fail(diag, ERR_IO, "no memory to take the body in later");
+    }
+    *job = (struct job){.arena = arena,
+                        .status = status,
+                        .body_bytes = body_bytes,
+                        .collection = collection->number,
+                        .collection_id = collection->id,
+                        .limits = *limits};
+    (void)snprintf(job->actor, sizeof(job->actor), "%.*s", SLICE_ARG(actor));
+    *out = job;
+    return OK;
+}
+
+/* Room is set aside before the disk is written to, which takes its time and holds no lock. */
+static bool room_take(struct statuses *statuses, size_t bytes)
+{
     (void)pthread_mutex_lock(&statuses->lock);
-    bool fits =
-        statuses->queued_bytes == 0 || (job->body.len <= QUEUE_BYTES_MAX &&
-                                        statuses->queued_bytes <= QUEUE_BYTES_MAX - job->body.len);
+    bool fits = statuses->queued_count == 0 ||
+                (statuses->queued_count < ACCEPTED_FILES_MAX && bytes <= ACCEPTED_BYTES_MAX &&
+                 statuses->queued_bytes <= ACCEPTED_BYTES_MAX - bytes);
     if (fits) {
-        status_write(status, json);
-        keep_locked(statuses, status);
-        if (statuses->last != NULL)
-            statuses->last->next = job;
-        else
-            statuses->first = job;
-        statuses->last = job;
-        statuses->queued_bytes += job->body.len;
-        (void)pthread_cond_broadcast(&statuses->changed);
+        statuses->queued_count++;
+        statuses->queued_bytes += bytes;
     }
     (void)pthread_mutex_unlock(&statuses->lock);
-    return fits ? OK : diag_fail(diag, ERR_IO, "too many additions wait to be taken in");
+    return fits;
+}
+
+static void room_give_locked(struct statuses *statuses, size_t bytes)
+{
+    statuses->queued_count--;
+    statuses->queued_bytes -= bytes;
+}
+
+static result body_keep(struct taxii *taxii, const struct job *job, slice body, struct diag *diag)
+{
+    struct accepted_post post = {.status = job->status->id,
+                                 .collection = job->collection_id,
+                                 .owner = job->status->owner,
+                                 .requested_us = job->status->requested_us,
+                                 .body_bytes = body.len};
+
+    memcpy(post.account, job->actor, sizeof(post.account));
+    return accepted_write(&taxii->accepted, &post, body, diag);
+}
+
+static void push_locked(struct statuses *statuses, struct job *job)
+{
+    keep_locked(statuses, job->status);
+    if (statuses->last != NULL)
+        statuses->last->next = job;
+    else
+        statuses->first = job;
+    statuses->last = job;
+    (void)pthread_cond_broadcast(&statuses->changed);
+}
+
+result statuses_queue(struct taxii *taxii, struct job *job, slice body, struct buf *json,
+                      struct diag *diag)
+{
+    struct statuses *statuses = taxii->statuses;
+
+    assert(body.len == job->body_bytes);
+    if (!room_take(statuses, body.len))
+        return diag_fail(diag, ERR_IO, "too many additions wait to be taken in");
+    result r = body_keep(taxii, job, body, diag);
+    (void)pthread_mutex_lock(&statuses->lock);
+    if (failed(r)) {
+        room_give_locked(statuses, body.len);
+    } else {
+        status_write(job->status, json); /* as it is now: the worker may be quick */
+        push_locked(statuses, job);
+    }
+    (void)pthread_mutex_unlock(&statuses->lock);
+    return r;
+}
+
+void statuses_queue_again(struct taxii *taxii, struct job *job)
+{
+    struct statuses *statuses = taxii->statuses;
+
+    (void)pthread_mutex_lock(&statuses->lock);
+    statuses->queued_count++;
+    statuses->queued_bytes += job->body_bytes;
+    push_locked(statuses, job);
+    (void)pthread_mutex_unlock(&statuses->lock);
 }
 
 bool statuses_wait(struct taxii *taxii)
@@ -272,10 +365,8 @@ bool statuses_wait(struct taxii *taxii)
 }
 
 /* What the worker gathered becomes the status, at once: nobody sees half of it. */
-static void status_complete(struct statuses *statuses, struct status *status, struct status *done,
-                            int64_t now_us)
+static void status_complete(struct status *status, struct status *done)
 {
-    statuses->status_bytes -= status_bytes(status);
     buf_free(&status->pendings);
     status->pending_count = 0;
     status->total = done->total;
@@ -283,54 +374,75 @@ static void status_complete(struct statuses *statuses, struct status *status, st
     status->failure_count = done->failure_count;
     status->successes = done->successes;
     status->failures = done->failures;
-    memcpy(status->why, done->why, sizeof(status->why));
-    status->finished_us = now_us;
-    status->is_complete = true;
-    statuses->status_bytes += status_bytes(status);
 }
 
-/* The whole body was refused: whatever was pending failed. */
-static void status_fail(struct status *status, struct status *done, const struct diag *diag)
+void status_fail(struct status *status, const struct diag *diag)
 {
-    buf_free(&done->successes);
-    buf_free(&done->failures);
-    done->success_count = 0;
-    done->failure_count = done->total = status->total;
-    done->failures = status->pendings;
+    status->failures = status->pendings;
     status->pendings = BUF(STATUS_LIST_BYTES_MAX);
-    (void)snprintf(done->why, sizeof(done->why), "%s", diag->text);
-    log_event(LOG_LEVEL_WARN, "taxii.post_failed", "objects=%" PRIu64 " why=\"%s\"", done->total,
+    status->pending_count = 0;
+    status->failure_count = status->total;
+    (void)snprintf(status->why, sizeof(status->why), "%s", diag->text);
+    log_event(LOG_LEVEL_WARN, "taxii.post_failed", "objects=%" PRIu64 " why=\"%s\"", status->total,
               diag->text);
+}
+
+/* The body is read from where it was kept, and goes when what is to become of it is settled. */
+static result job_do(struct taxii *taxii, struct job *job, struct status *done, struct diag *diag)
+{
+    CLEANUP(accepted_file_end) struct accepted_file file = {0};
+    const struct uuid *id = &job->status->id;
+
+    result r = accepted_read(&taxii->accepted, id, &file, diag);
+    if (failed(r)) {
+        accepted_set_aside(&taxii->accepted, id, diag->text);
+        return r;
+    }
+    job->body = file.body;
+    r = job_run(taxii, job, done, diag);
+    job->body = SLICE_NONE;
+    accepted_remove(&taxii->accepted, id);
+    return r;
 }
 
 static void work(struct statuses *statuses, struct job *job)
 {
     const struct world *world = statuses->taxii->world;
-    struct status done = {.total = job->status->total,
+    struct status *status = job->status;
+    struct status done = {.total = status->total,
                           .successes = BUF(STATUS_LIST_BYTES_MAX),
                           .failures = BUF(STATUS_LIST_BYTES_MAX)};
     struct diag diag = {0};
-    result r = job_run(statuses->taxii, job, &done, &diag);
+    result r = job_do(statuses->taxii, job, &done, &diag);
     int64_t keep = keep_us(statuses->taxii), now_us = world->now_us(world->context);
 
     (void)pthread_mutex_lock(&statuses->lock);
-    if (failed(r))
-        status_fail(job->status, &done, &diag);
-    status_complete(statuses, job->status, &done, now_us);
+    statuses->status_bytes -= status_bytes(status);
+    if (failed(r)) { /* the whole body was refused: whatever was pending failed */
+        buf_free(&done.successes);
+        buf_free(&done.failures);
+        status_fail(status, &diag);
+    } else {
+        status_complete(status, &done);
+    }
+    status->finished_us = now_us;
+    status->is_complete = true;
+    statuses->status_bytes += status_bytes(status);
     sweep(statuses, now_us, keep);
-    statuses->queued_bytes -= job->body.len;
+    room_give_locked(statuses, job->body_bytes);
     statuses->is_busy = false;
     (void)pthread_cond_broadcast(&statuses->changed);
     (void)pthread_mutex_unlock(&statuses->lock);
     job_free(&job);
 }
 
+/* None at the end, though more may wait: it waits on the disk. */
 static struct job *next_job(struct statuses *statuses)
 {
     (void)pthread_mutex_lock(&statuses->lock);
     while (statuses->first == NULL && !statuses->is_ending)
         (void)pthread_cond_wait(&statuses->changed, &statuses->lock);
-    struct job *job = statuses->first;
+    struct job *job = statuses->is_ending ? NULL : statuses->first;
     if (job != NULL) {
         statuses->first = job->next;
         if (statuses->first == NULL)
@@ -383,7 +495,7 @@ result statuses_new(struct taxii *taxii, struct statuses **out, struct diag *dia
     return OK;
 }
 
-/* What waits is still taken in: the client was told "accepted". */
+/* What is under way is finished; what waits behind it is taken up by the next start. */
 void statuses_free(struct statuses **statuses)
 {
     struct statuses *all = *statuses;
@@ -395,6 +507,12 @@ void statuses_free(struct statuses **statuses)
     (void)pthread_cond_broadcast(&all->changed);
     (void)pthread_mutex_unlock(&all->lock);
     (void)pthread_join(all->worker, NULL);
+    while (all->first != NULL) {
+        struct job *job = all->first;
+
+        all->first = job->next;
+        job_free(&job);
+    }
     while (all->oldest != NULL) {
         struct status *status = all->oldest;
 

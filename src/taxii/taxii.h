@@ -17,14 +17,19 @@ struct taxii_options {
     struct accounts *accounts;
     const struct config *config; /* copied */
     const struct world *world;
+    const char
+        *folder; /* the node's; POSTs that wait lie in folder/accepted.  Borrowed by taxii_new */
     /* Authenticates `next` values; kept between runs, a client may go on paging after a restart.
      * NULL: a random one for this process. */
     const uint8_t *next_key;
 };
 
+/* What the last run accepted and did not take in is taken in from now on, under its old status
+ * ids.  One server at a time may have a folder. */
 MUST_USE result taxii_new(const struct taxii_options *options, struct taxii **out,
                           struct diag *diag);
-void taxii_free(struct taxii **taxii); /* waits for POSTs that are still being taken in */
+/* Waits for the POST that is being taken in; those behind it are the next start's. */
+void taxii_free(struct taxii **taxii);
 
 /* The key of `next` values of the node in this folder: read from folder/next.key, made on first
  * use. */

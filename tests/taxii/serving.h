@@ -143,8 +143,11 @@ static inline void serving_open(struct serving *s)
 
 static inline void serving_start(struct serving *s)
 {
-    struct taxii_options options = {
-        .store = s->store, .accounts = s->accounts, .config = &s->config, .world = &s->world};
+    struct taxii_options options = {.store = s->store,
+                                    .accounts = s->accounts,
+                                    .config = &s->config,
+                                    .world = &s->world,
+                                    .folder = s->folder};
     struct diag diag = {0};
 
     must(taxii_new(&options, &s->taxii, &diag), &diag);
