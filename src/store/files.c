@@ -95,16 +95,15 @@ static result length_check(int at, const char *name, uint64_t need, struct diag 
     return OK;
 }
 
-/* The last segment is as long as the end says; of those in front the last text's end is not known
- * here, so that they must only be there and hold something. */
+/* The last segment is as long as the end says; those in front are whole (segment_finish). */
 result files_check(struct store_files *files, uint64_t additions, uint64_t text_end,
                    struct diag *diag)
 {
     uint64_t last = text_end / SEGMENT_BYTES;
 
     TRY(length_check(files->folder_fd, "directory", additions * RECORD_BYTES, diag));
-    for (uint64_t segment = 0; text_end > 0 && segment <= last; segment++) {
-        uint64_t need = segment == last ? text_end % SEGMENT_BYTES : 1;
+    for (uint64_t segment = 0; segment * SEGMENT_BYTES < text_end; segment++) {
+        uint64_t need = segment == last ? text_end % SEGMENT_BYTES : SEGMENT_BYTES;
         char name[16];
 
         segment_name(segment, name);
@@ -314,6 +313,17 @@ static result records_write(struct appender *appender)
     return OK;
 }
 
+/* A segment that others follow is as long as any: one that was cut is told by its length. */
+static result segment_finish(struct appender *appender)
+{
+    TRY(text_write(appender));
+    TRY(segment_use(appender, appender->text_end / SEGMENT_BYTES));
+    if (FAULT_HERE() || ftruncate(appender->segment_fd, (off_t)SEGMENT_BYTES) != 0 ||
+        fsync(appender->segment_fd) != 0)
+        return diag_errno(appender->diag, errno, "a segment cannot be finished");
+    return OK;
+}
+
 void appender_text(struct appender *appender, slice text, struct record *record)
 {
     uint64_t at = appender->text_end % SEGMENT_BYTES;
@@ -322,7 +332,7 @@ void appender_text(struct appender *appender, slice text, struct record *record)
         return;
     /* A comma stands between neighbours; a text that does not fit begins the next segment. */
     if (at != 0 && at + 1 + text.len > SEGMENT_BYTES) {
-        appender->state = text_write(appender);
+        appender->state = segment_finish(appender);
         appender->text_end += SEGMENT_BYTES - at;
         appender->text_at = appender->text_end;
     } else if (appender->text_end % SEGMENT_BYTES != 0) {

@@ -136,12 +136,16 @@ static void terms_of_words(const struct stix_object *object, struct arena *arena
     struct text_walk texts = text_walk(object, arena);
     slice text;
 
+    size_t count = 0;
+
     while (text_next(&texts, &text)) {
         struct word_walk words = WORD_WALK(text);
         uint8_t bytes[TERM_BYTES_MAX];
 
-        while (word_next(&words))
+        while (count < TERM_WORDS_MAX && word_next(&words)) {
             term_put(sink, term_word(words.word, false, bytes));
+            count++;
+        }
     }
 }
 

@@ -17,6 +17,7 @@ enum term_field {
 };
 
 #define TERM_SEEN_SLOTS 4096
+#define TERM_WORDS_MAX 1000000 /* of one object; what stands behind is not found by its words */
 
 struct term {
     slice bytes;

@@ -305,6 +305,58 @@ static void a_cut_file_is_told_at_the_start(void **state)
     assert_int_equal(check_whole(fixture), BATCH);
 }
 
+static void import_large(struct fixture *fixture, unsigned number)
+{
+    CLEANUP(buf_free) struct buf text = BUF((size_t)64 << 20);
+    size_t filling = (size_t)30 << 20;
+
+    buf_printf(&text,
+               "{\"type\":\"x-large\",\"spec_version\":\"2.1\","
+               "\"id\":\"x-large--00000000-0000-4000-8000-%012u\",\"x_filling\":\"",
+               number);
+    char *room = buf_reserve(&text, filling);
+    assert_non_null(room);
+    memset(room, 'a' + (int)number, filling);
+    text.len += filling;
+    buf_put(&text, SLICE("\"}"));
+    assert_int_equal(import_ok(fixture, fixture->collection.number, buf_slice(&text)).taken, 1);
+}
+
+/* 9 texts of 30 MiB: one segment holds eight of them. */
+static void a_text_is_in_one_segment(void **state)
+{
+    CLEANUP(arena_free) struct arena arena = ARENA((size_t)1 << 30);
+    struct fixture *fixture = *state;
+    struct store_query query = {.collection = fixture->collection.number};
+    struct store_page page;
+    struct store_item item;
+    struct store_view view;
+    struct diag diag = {0};
+    char path[128];
+    size_t at = 0;
+
+    for (unsigned i = 0; i < 9; i++)
+        import_large(fixture, i);
+    store_view_begin(fixture->store, &view, &diag);
+    assert_false(failed(store_find(&view, &query, 20, SIZE_MAX, true, &arena, &page, &diag)));
+    assert_int_equal(page.count, 9);
+    for (uint64_t seq = 0; seq < 9; seq++) {
+        assert_false(failed(store_item_check(&view, seq, &diag)));
+        assert_true(store_item_at(&view, seq, &item));
+        assert_true(slice_starts(slice_from(page.text, at), item.text));
+        at += item.text.len;
+        assert_true(seq == 8 || page.text.at[at++] == ',');
+    }
+    assert_int_equal(at, page.text.len);
+    store_view_end(&view);
+    store_close(&fixture->store);
+
+    path_of(fixture, "segments/000000", path, sizeof(path));
+    assert_int_equal(truncate(path, (off_t)SEGMENT_BYTES - 1), 0);
+    assert_int_equal(fixture_open(fixture, &diag).code, ERR_CORRUPT);
+    assert_non_null(strstr(diag.text, "000000"));
+}
+
 static void flip(const char *path, off_t at)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -481,6 +533,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_leaves_nothing_and_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(two_processes_take_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cut_file_is_told_at_the_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_text_is_in_one_segment, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_byte_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(another_format_version_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_without_a_store_is_missing, setup, teardown),

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "base/banned.h"
+#include "base/fault.h"
 
 #define IDS 40
 #define VERSIONS 4
@@ -492,10 +493,64 @@ static void a_query_finds_what_a_slow_scan_finds(void **state)
     fixture_remove(&all.fixture);
 }
 
+#ifdef ENTENTE_FAULTS
+/* A step that fails makes the query fail; what it yields otherwise is whole. */
+static void a_query_fails_or_is_right(void **state)
+{
+    static const slice phrase[] = {S("T1566.001")},
+                       froms[] = {S("tool--00000000-0000-4000-8000-000000000002")};
+    static const char two[] =
+        "[{\"type\":\"tool\",\"spec_version\":\"2.1\",\"id\":\"tool--00000000-0000-4000-8000-"
+        "000000000001\",\"created\":\"2020-01-01T00:00:00.000Z\",\"modified\":\"2020-01-01T00:00:"
+        "00."
+        "000Z\",\"name\":\"as T1566.001\"},"
+        "{\"type\":\"tool\",\"spec_version\":\"2.1\",\"id\":\"tool--00000000-0000-4000-8000-"
+        "000000000002\",\"created\":\"2020-01-01T00:00:00.000Z\",\"modified\":\"2020-01-01T00:00:"
+        "00."
+        "000Z\",\"name\":\"001 T1566\",\"x_ref\":\"tool--00000000-0000-4000-8000-000000000001\"}]";
+    const struct store_query queries[] = {
+        {.words = phrase, .word_count = 1},
+        {.words = phrase, .word_count = 1, .newest_first = true},
+        {.refs_from = froms, .ref_from_count = 1},
+    };
+
+    (void)state;
+    world_make(&all, 1);
+    (void)import_ok(&all.fixture, all.collections[0], slice_text(two));
+    for (size_t i = 0; i < COUNT(queries); i++) {
+        unsigned long nth = 0;
+        bool fired;
+
+        do {
+            CLEANUP(store_view_end) struct store_view view = {0};
+            CLEANUP(arena_free) struct arena arena = ARENA(ARENA_BYTES);
+            struct store_page page;
+            struct diag diag = {0};
+
+            fault_arm(++nth);
+            store_view_begin(all.fixture.store, &view, &diag);
+            result r = store_find(&view, &queries[i], 10, SIZE_MAX, true, &arena, &page, &diag);
+            fired = fault_fired();
+            fault_arm(0);
+            assert_int_equal(failed(r), diag.text[0] != '\0');
+            if (!failed(r)) {
+                assert_int_equal(page.count, 1);
+                assert_int_equal(page.seqs[0], 0);
+            }
+        } while (fired);
+        assert_true(nth > 5);
+    }
+    fixture_remove(&all.fixture);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_query_finds_what_a_slow_scan_finds),
+#ifdef ENTENTE_FAULTS
+        cmocka_unit_test(a_query_fails_or_is_right),
+#endif
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
