@@ -160,13 +160,15 @@ void cli_progress_end(struct cli_progress *progress)
 
 int cli_node_open(struct cli *cli, bool read_only, struct node *node)
 {
+    char index[4200]; /* where it is, a node was made: part of it is gone */
     struct diag diag = {0};
 
     if (cli->folder == NULL)
         return cli_fail(CLI_MISUSED, "no folder: give --folder DIR or set ENTENTE_FOLDER");
     if (succeeded(node_open(cli->folder, read_only, node, &diag)))
         return CLI_OK;
-    if (diag.code == ERR_MISSING)
+    (void)snprintf(index, sizeof(index), "%s/index.mdb", cli->folder);
+    if (diag.code == ERR_MISSING && access(index, F_OK) != 0)
         return cli_fail(CLI_NOT_FOUND, "%s; \"entente init --folder %s\" makes a node", diag.text,
                         cli->folder);
     return cli_failed(&diag);

@@ -161,7 +161,7 @@ result remote_request(struct taxii_remote *remote, const char *method, const cha
         remote->has_answered = remote->has_answered || succeeded(r);
         if (!should_retry(remote, r, &out->http, attempt, &ms)) {
             if (failed(r))
-                return diag_fail(diag, r.code, "%s: %s", url, why.text);
+                return diag_fail(diag, r.code, "%s", why.text); /* names the URL already */
             break;
         }
         log_event(LOG_LEVEL_DEBUG, "taxii.retry", "url=%s status=%d wait_ms=%llu", url,

@@ -281,6 +281,16 @@ def test_a_folder_without_rights_is_told_in_a_line(node, tmp_path):
     assert whole_count(node) == 1
 
 
+def test_a_lost_part_is_named_and_no_new_node_advised(node):
+    node.take([indicator(1)])
+    (node.folder / "directory").rename(node.folder.parent / "directory")
+    for arguments in (["status"], ["export"], ["import", "/dev/null"]):
+        done = node.run(*arguments, check=False)
+        assert "directory" in one_line(done, 3) and "init" not in done.err
+    (node.folder.parent / "directory").rename(node.folder / "directory")
+    assert whole_count(node) == 1
+
+
 # ---- reloading ----
 
 def test_broken_settings_and_certificates_leave_the_old_ones_in_force(served):
