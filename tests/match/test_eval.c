@@ -458,7 +458,7 @@ static void the_search_agrees_with_a_trial_of_every_binding(void **state)
 static void large_numbers_end(void **state)
 {
     struct bench bench;
-    CLEANUP(buf_free) struct buf data = BUF(BUDGET), text = BUF(PATTERN_BYTES_MAX);
+    CLEANUP(buf_free) struct buf data = BUF(BUDGET);
     struct diag diag = {0};
     bool matched = true;
 
