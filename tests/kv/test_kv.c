@@ -406,7 +406,7 @@ static void foreign_files_are_refused(void **state)
     refused_with(f, ERR_INVALID, "is no database of ours");
     (void)unlink(f->file);
     assert_int_equal(mkdir(f->file, 0700), 0);
-    refused_with(f, ERR_IO, "index.mdb: open: ");
+    refused_with(f, ERR_INVALID, "index.mdb: open: ");
     assert_int_equal(rmdir(f->file), 0);
     reopen(f);
 }

@@ -156,7 +156,7 @@ static void a_wrong_file_is_named(void **state)
     assert_non_null(strstr(diag.text, files->other));
     diag_reset(&diag);
     assert_int_equal(tls_identity_load(files->certificate, files->folder, &identity, &diag).code,
-                     ERR_IO);
+                     ERR_INVALID);
     assert_non_null(strstr(diag.text, files->folder));
 }
 
