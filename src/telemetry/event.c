@@ -78,11 +78,11 @@ void event_put(struct event_builder *builder, slice path, slice label, slice val
     value = stix_value_normal(path, value, &builder->arena);
     table = table_grow(builder->observables, &builder->capacity, builder->count + 1,
                        TELEMETRY_OBSERVABLES_MAX, sizeof(*table));
+    builder->observables = table != NULL ? table : builder->observables;
     if (FAULT_HERE() || table == NULL || value.at == NULL) {
         builder->is_full = true;
         return;
     }
-    builder->observables = table;
     table[builder->count++] = (struct telemetry_observable){
         .path = path,
         .value = value,
@@ -323,6 +323,18 @@ static void number_take(struct event_builder *builder, const struct map_rule *ru
         event_put(builder, rule->path, rule->label, field->value, field);
 }
 
+/* A field of URLs also holds what is none: "a.example/b" without a scheme, CONNECT's
+ * "a.example:443". */
+static void url_take(struct event_builder *builder, const struct event_field *field)
+{
+    struct url_parts parts;
+
+    if (url_split(field->value, &parts))
+        event_put_url(builder, field->value, field);
+    else
+        tokens_take(builder, field);
+}
+
 static void url_part_take(struct event_builder *builder, const struct map_rule *rule,
                           const struct event_field *field)
 {
@@ -334,14 +346,8 @@ static void url_part_take(struct event_builder *builder, const struct map_rule *
         builder->url_field = field->name;
     if (part == URL_PART_HOST)
         (void)event_put_host(builder, field->value, field); /* "user@host" is no host */
-    if (part == URL_PART_PATH && field->value.len > 0 && field->value.at[0] != '/') {
-        struct url_parts parts;
-
-        if (url_split(field->value, &parts))
-            event_put_url(builder, field->value, field);
-        else if (slice_find_byte(field->value, ':') != SIZE_MAX) /* CONNECT host:port */
-            (void)event_put_host(builder, field->value, field);
-    }
+    if (part == URL_PART_PATH && field->value.len > 0 && field->value.at[0] != '/')
+        url_take(builder, field);
 }
 
 static void time_take(struct event_builder *builder, slice value)
@@ -388,7 +394,7 @@ static void rule_apply(struct event_builder *builder, const struct map_rule *rul
         name_take(builder, rule, field);
         return;
     case KIND_URL:
-        event_put_url(builder, field->value, field);
+        url_take(builder, field);
         return;
     case KIND_URL_SCHEME:
     case KIND_URL_HOST:

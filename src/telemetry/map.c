@@ -158,12 +158,12 @@ static result rule_push(struct reading *reading, slice prefix, const struct map_
     struct map_rule *rules = table_grow(map->rules, &reading->capacity, map->rule_count + 1,
                                         MAP_RULES_MAX, sizeof(*rule));
 
+    map->rules = rules != NULL ? rules : map->rules; /* it may have moved, whatever comes next */
     if (FAULT_HERE() || rules == NULL || field.at == NULL)
         return diag_fail(reading->diag, ERR_LIMIT, "over %d rules or out of memory", MAP_RULES_MAX);
     if (field.len > MAP_FIELD_BYTES_MAX)
         return diag_fail(reading->diag, ERR_LIMIT, "a field's name takes %d bytes at most",
                          MAP_FIELD_BYTES_MAX);
-    map->rules = rules;
     rules[map->rule_count] = *rule;
     rules[map->rule_count].field = field;
     rules[map->rule_count++].hash = field_hash(field);
@@ -266,8 +266,8 @@ result telemetry_map_read(slice text, struct telemetry_map **out, struct diag *d
     *out = NULL;
     if (text.len > TELEMETRY_MAP_BYTES_MAX)
         return diag_fail(diag, ERR_LIMIT, "a map takes %zu bytes at most", TELEMETRY_MAP_BYTES_MAX);
-    map = table_grow(NULL, &capacity, 1, 1, sizeof(*map));
-    if (FAULT_HERE() || map == NULL)
+    map = FAULT_HERE() ? NULL : table_grow(NULL, &capacity, 1, 1, sizeof(*map));
+    if (map == NULL)
         return diag_fail(diag, ERR_LIMIT, "out of memory");
     *map = (struct telemetry_map){.arena = ARENA(MAP_ARENA_BYTES_MAX)};
     TRY(map_read_into(map, text, diag));

@@ -61,8 +61,8 @@ result telemetry_reader_new(slice format, const struct telemetry_map *map, int64
     size_t capacity = 0;
 
     *out = NULL;
-    reader = table_grow(NULL, &capacity, 1, 1, sizeof(*reader));
-    if (FAULT_HERE() || reader == NULL)
+    reader = FAULT_HERE() ? NULL : table_grow(NULL, &capacity, 1, 1, sizeof(*reader));
+    if (reader == NULL)
         return diag_fail(diag, ERR_LIMIT, "out of memory");
     *reader = (struct telemetry_reader){.event = {.now_us = now_us},
                                         .table = {.arena = ARENA(TABLE_ARENA_BYTES_MAX)}};

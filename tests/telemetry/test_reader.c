@@ -1,5 +1,7 @@
 #include "reading.h"
 
+#include "base/fault.h"
+
 #define ZEEK_HEADER                                                                                \
     "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tdns\n"    \
     "#fields\tts\tid.orig_h\tid.resp_h\tquery\tanswers\n"                                          \
@@ -69,6 +71,13 @@ static const struct {
     {"quotes inside a value", S("eve"),
      S("{\"event_type\":\"flow\",\"x\":{\"y\":\"\\\",\\\"dest_ip\\\":\\\"203.0.113.9\"}}"), S(""),
      S("ipv4-addr:value=203.0.113.9"), 0},
+    {"CONNECT", S("eve"),
+     S("{\"event_type\":\"http\",\"http\":{\"http_method\":\"CONNECT\",\"url\":"
+       "\"evil.example:443\"}}"),
+     S("domain-name:value=evil.example"), S("x"), 0},
+    {"a URL without its scheme", S("eve"),
+     S("{\"event_type\":\"smtp\",\"email\":{\"url\":[\"evil.example/a\"]}}"),
+     S("domain-name:value=evil.example"), S("x"), 0},
     {"IPv4 in IPv6 is both", S("eve"),
      S("{\"event_type\":\"flow\",\"src_ip\":\"::ffff:203.0.113.9\"}"),
      S("ipv6-addr:value=::ffff:203.0.113.9\nipv4-addr:value=203.0.113.9"), S("x"), 0},
@@ -276,6 +285,32 @@ static void properties_of_one_object_are_together(void **state)
     assert_int_not_equal(event.observables[0].object, event.observables[2].object);
 }
 
+#ifdef ENTENTE_FAULTS
+static void each_step_that_fails_is_told(void **state)
+{
+    unsigned long nth = 0;
+    result r;
+
+    (void)state;
+    do {
+        CLEANUP(buf_free) struct buf out = BUF(4096);
+        struct diag diag = {0};
+        int64_t time_us;
+
+        assert_non_null(buf_reserve(&out, 1024)); /* the test's own memory is not on trial */
+        fault_arm(++nth);
+        r = lines_read(SLICE("eve"), NULL,
+                       SLICE("{\"event_type\":\"flow\",\"src_ip\":\"192.0.2.1\"}"), &out, &time_us,
+                       &diag);
+        assert_true(failed(r) == fault_fired());
+        assert_true(failed(r) == (diag.text[0] != '\0'));
+        assert_true(failed(r) || out.len > 0);
+    } while (failed(r));
+    fault_arm(0);
+    assert_true(nth > 3);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +319,9 @@ int main(void)
         cmocka_unit_test(nesting_has_an_end),
         cmocka_unit_test(one_line_has_so_many_observables),
         cmocka_unit_test(properties_of_one_object_are_together),
+#ifdef ENTENTE_FAULTS
+        cmocka_unit_test(each_step_that_fails_is_told),
+#endif
     };
 
     return cmocka_run_group_tests_name("telemetry/reader", tests, NULL, NULL);
