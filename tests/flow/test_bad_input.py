@@ -540,7 +540,7 @@ def test_broken_credentials_are_401(served):
     assert get(served).status == 200
 
 
-def setup(node, secret, name, password=PASSWORD):
+def set_up(node, secret, name, password=PASSWORD):
     form = urllib.parse.urlencode({"name": name, "password": password}).encode()
     return node.ask("/setup/" + secret, method="POST", body=form, accept=None,
                     content_type="application/x-www-form-urlencoded")
@@ -550,17 +550,17 @@ def test_the_setup_link_works_once(node):
     secret = node.info["setup_token"]
     node.serve()
     assert node.ask("/setup/" + secret, accept=None).status == 200
-    assert setup(node, secret[:-1] + ("A" if secret[-1] != "A" else "B"), "mallory").status == 404
-    assert setup(node, secret, "root", "short").status == 400
-    assert setup(node, secret, "bad name<script>").status == 400
+    assert set_up(node, secret[:-1] + ("A" if secret[-1] != "A" else "B"), "mallory").status == 404
+    assert set_up(node, secret, "root", "short").status == 400
+    assert set_up(node, secret, "bad name<script>").status == 400
     answers = []
-    threads = [threading.Thread(target=lambda n=n: answers.append(setup(node, secret, f"admin{n}").status))
+    threads = [threading.Thread(target=lambda n=n: answers.append(set_up(node, secret, f"admin{n}").status))
                for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sorted(answers) == [200, 404, 404, 404]
-    assert setup(node, secret, "again").status == 404
+    assert set_up(node, secret, "again").status == 404
     assert [row["name"] for row in node.rows("user", "list") if "admin" in row["roles"]][0].startswith("admin")
     assert len(node.rows("user", "list")) == 1
