@@ -355,6 +355,7 @@ static result folder_read(struct listing *listing, struct diag *diag)
         return diag_errno(diag, number, "accepted");
     }
     /* A rename may show a file once more, under its new name, which is passed over. */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's readdir is safe on a stream of one's own */
     while (succeeded(r) && (errno = 0, item = readdir(stream)) != NULL)
         r = name_take(listing, item->d_name, diag);
     if (succeeded(r) && errno != 0)
