@@ -44,3 +44,17 @@ void secret_wipe(void *at, size_t bytes);
 #define PASSWORD_HASH_BYTES_MAX 128
 MUST_USE result password_hash(slice password, char out[PASSWORD_HASH_BYTES_MAX], struct diag *diag);
 bool password_verify(const char *hash, slice password);
+
+/* ---- Ed25519 (RFC 8032) ---- */
+
+#define ED25519_SEED_BYTES 32
+#define ED25519_PUBLIC_BYTES 32
+#define ED25519_SIGNATURE_BYTES 64
+
+/* The public key and signatures follow from the seed, which is the secret. */
+void ed25519_public(const uint8_t seed[ED25519_SEED_BYTES], uint8_t out[ED25519_PUBLIC_BYTES]);
+void ed25519_sign(const uint8_t seed[ED25519_SEED_BYTES], slice message,
+                  uint8_t out[ED25519_SIGNATURE_BYTES]);
+/* False, too, for public keys and signatures that are in no canonical form or of small order. */
+bool ed25519_verify(const uint8_t public_key[ED25519_PUBLIC_BYTES], slice message,
+                    const uint8_t signature[ED25519_SIGNATURE_BYTES]);

@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "base/time.h"
+#include "ledger/tree.h"
 #include "json/canonical.h"
 
 #include "base/banned.h"
@@ -11,6 +12,7 @@
 #define KEY_BYTES 8
 /* Room for what canonical form takes away (white space, escapes), or for what it reserves. */
 #define DRAFT_BYTES_MAX ((size_t)4 * LEDGER_ENTRY_BYTES_MAX)
+#define CATCH_UP_ENTRIES 100000 /* in one transaction */
 
 static slice key_of(uint64_t number, char bytes[KEY_BYTES])
 {
@@ -95,33 +97,117 @@ result ledger_parse(struct json_parser *parser, slice text, struct ledger_entry 
     return OK;
 }
 
-/* The date after which the next entry must come; false when there is none before it. */
+/* ---- the tree ---- */
+
+static bool entry_parse(struct kv_txn *txn, kv_table log, struct json_parser *parser,
+                        uint64_t number, struct ledger_entry *out, slice *text)
+{
+    unsigned long long shown = number;
+
+    if (!ledger_read(txn, log, number, text)) {
+        if (succeeded(txn->state))
+            kv_fail(txn, diag_fail(txn->diag, ERR_CORRUPT, "log: entry %llu is missing", shown));
+        return false;
+    }
+    result parsed = ledger_parse(parser, *text, out, txn->diag);
+    if (failed(parsed))
+        kv_fail(txn, diag_within(txn->diag, parsed, "log: entry %llu", shown));
+    return succeeded(txn->state);
+}
+
+void ledger_tree_derive(struct kv_txn *txn, kv_table log, const struct ledger_entry *entry,
+                        slice text)
+{
+    struct hash256 leaf = tree_leaf(text);
+
+    tree_append(txn, ledger_tree_table(log), entry->reach_us, &leaf);
+}
+
+/* At most `most` entries that are in the log and not yet in the tree. */
+static void tree_catch_up(struct kv_txn *txn, kv_table log, uint64_t most)
+{
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    uint64_t number = tree_count(txn, ledger_tree_table(log)), end = ledger_count(txn, log);
+
+    if (number > end && succeeded(txn->state))
+        kv_fail(txn, diag_fail(txn->diag, ERR_CORRUPT,
+                               "log: holds %llu entries, its tree %llu: entries were taken out",
+                               (unsigned long long)end, (unsigned long long)number));
+    if (number >= end || failed(txn->state))
+        return;
+    end = end - number > most ? number + most : end;
+    result made = json_parser_new(LEDGER_DEPTH_MAX, &parser, txn->diag);
+    if (failed(made))
+        kv_fail(txn, made);
+    for (; number < end && succeeded(txn->state); number++) {
+        struct ledger_entry entry;
+        slice text;
+
+        if (entry_parse(txn, log, parser, number, &entry, &text))
+            ledger_tree_derive(txn, log, &entry, text);
+    }
+}
+
+result ledger_tree_complete(struct kv *kv, kv_table log, struct diag *diag)
+{
+    for (;;) {
+        CLEANUP(kv_abort) struct kv_txn txn = {0};
+
+        kv_begin_read(kv, &txn, diag);
+        bool is_whole = tree_count(&txn, ledger_tree_table(log)) == ledger_count(&txn, log);
+        TRY(txn.state);
+        kv_abort(&txn);
+        if (is_whole)
+            return OK;
+        kv_begin_write(kv, &txn, diag);
+        tree_catch_up(&txn, log, CATCH_UP_ENTRIES);
+        TRY(kv_commit(&txn));
+    }
+}
+
+uint64_t ledger_seek(struct kv_txn *txn, kv_table log, int64_t us)
+{
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    uint64_t low = 0, high = tree_count(txn, ledger_tree_table(log));
+    struct ledger_entry entry;
+    int64_t reach_us;
+    slice text;
+
+    while (low < high && tree_reach(txn, ledger_tree_table(log), (low + high) / 2, &reach_us)) {
+        uint64_t middle = (low + high) / 2;
+
+        if (reach_us < us)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    /* It reaches so far; but did it begin before? */
+    if (low < ledger_count(txn, log) &&
+        succeeded(json_parser_new(LEDGER_DEPTH_MAX, &parser, txn->diag)) &&
+        entry_parse(txn, log, parser, low, &entry, &text) && entry.at_us < us)
+        low++;
+    return low;
+}
+
+/* The date after which the next entry must come; false when there is none before it.  The tree's
+ * row has it; a log without its tree is read. */
 static bool last_reach(struct kv_txn *txn, kv_table log, int64_t *us)
 {
     CLEANUP(json_parser_free) struct json_parser *parser = NULL;
     uint64_t count = ledger_count(txn, log);
     struct ledger_entry last;
-    result parsed;
     slice text;
 
     if (count == 0)
         return false;
-    if (!ledger_read(txn, log, count - 1, &text)) {
-        if (succeeded(txn->state))
-            kv_fail(txn, diag_fail(txn->diag, ERR_CORRUPT, "log: entry %llu is missing",
-                                   (unsigned long long)count - 1));
-        return false;
-    }
-    parsed = json_parser_new(LEDGER_DEPTH_MAX, &parser, txn->diag);
-    if (succeeded(parsed))
-        parsed = ledger_parse(parser, text, &last, txn->diag);
-    if (failed(parsed)) {
-        kv_fail(txn,
-                diag_within(txn->diag, parsed, "log: entry %llu", (unsigned long long)count - 1));
-        return false;
-    }
-    *us = last.reach_us;
-    return true;
+    if (tree_count(txn, ledger_tree_table(log)) == count)
+        return tree_reach(txn, ledger_tree_table(log), count - 1, us);
+    result made = json_parser_new(LEDGER_DEPTH_MAX, &parser, txn->diag);
+    if (failed(made))
+        kv_fail(txn, made);
+    else if (entry_parse(txn, log, parser, count - 1, &last, &text))
+        *us = last.reach_us;
+    return succeeded(txn->state);
 }
 
 int64_t ledger_next_us(struct kv_txn *txn, kv_table log, int64_t now_us)
@@ -152,7 +238,7 @@ static result draft(slice kind, int64_t at_us, slice body, struct buf *out, stru
     return OK;
 }
 
-static result canonical_entry(slice text, struct buf *out, struct diag *diag)
+static result canonical_entry(slice text, struct buf *out, int64_t *reach_us, struct diag *diag)
 {
     CLEANUP(json_parser_free) struct json_parser *parser = NULL;
     struct ledger_entry entry = {0};
@@ -166,6 +252,7 @@ static result canonical_entry(slice text, struct buf *out, struct diag *diag)
     wrong = take_apart(&entry);
     if (wrong != NULL)
         return diag_fail(diag, ERR_INVALID, "%s", wrong);
+    *reach_us = entry.reach_us;
     return OK;
 }
 
@@ -178,6 +265,7 @@ void ledger_append(struct kv_txn *txn, kv_table log, slice kind, int64_t at_us, 
     int64_t reach_us;
     result made;
 
+    tree_catch_up(txn, log, UINT64_MAX); /* a program of before may have written beside us */
     *number = ledger_count(txn, log);
     if (last_reach(txn, log, &reach_us))
         assert(at_us > reach_us); /* it comes from ledger_next_us */
@@ -186,10 +274,12 @@ void ledger_append(struct kv_txn *txn, kv_table log, slice kind, int64_t at_us, 
     assert(kind_is_plain(kind));
     made = draft(kind, at_us, body, &text, txn->diag);
     if (succeeded(made))
-        made = canonical_entry(buf_slice(&text), &entry, txn->diag);
+        made = canonical_entry(buf_slice(&text), &entry, &reach_us, txn->diag);
     if (failed(made)) {
         kv_fail(txn, diag_within(txn->diag, made, "log: entry of kind %.*s", SLICE_ARG(kind)));
         return;
     }
+    struct hash256 leaf = tree_leaf(buf_slice(&entry));
     kv_append(txn, log, key_of(*number, bytes), buf_slice(&entry));
+    tree_append(txn, ledger_tree_table(log), reach_us, &leaf);
 }

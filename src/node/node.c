@@ -156,6 +156,7 @@ static void entry_apply(struct node *node, struct kv_txn *txn, struct json_parse
         txn->state = r;
         return;
     }
+    ledger_tree_derive(txn, store_log_table(node->store), &entry, text);
     if (!store_apply(node->store, txn, entry.kind, number, text) &&
         !account_apply(node->accounts, txn, entry.kind, number, text) && succeeded(txn->state))
         txn->state = diag_fail(txn->diag, ERR_CONFLICT,
@@ -176,6 +177,7 @@ static result rebuild_locked(struct node *node, struct hash256 *before, struct h
     uint64_t count = ledger_count(&txn, store_log_table(node->store));
     store_clear_derived(node->store, &txn);
     account_clear_derived(node->accounts, &txn);
+    kv_clear(&txn, ledger_tree_table(store_log_table(node->store)));
     for (uint64_t number = 0; number < count && succeeded(txn.state); number++)
         entry_apply(node, &txn, parser, number);
     TRY(kv_commit(&txn));

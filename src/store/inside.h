@@ -4,12 +4,15 @@
 #include "store/files.h"
 #include "store/store.h"
 
-#define STORE_FORMAT 1
+#define STORE_FORMAT 2
+#define STORE_FORMAT_OLDEST 1 /* without the tree over the log; it is derived at the opening */
 
 /* Tables and their keys: docs/FORMATS.md.  The order is that of `table_names` in store.c. */
 enum store_table {
-    TABLE_META,        /* facts of the store itself */
-    TABLE_LOG,         /* the ledger's */
+    TABLE_META, /* facts of the store itself */
+    TABLE_LOG,  /* the ledger's three, side by side */
+    TABLE_TREE,
+    TABLE_LEDGER,
     TABLE_TYPES,       /* code <-> type name */
     TABLE_COLLECTIONS, /* number -> collection */
     TABLE_NAMES,       /* id or alias -> collection number */

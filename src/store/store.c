@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include "ledger/ledger.h"
 #include "store/hash.h"
 #include "store/inside.h"
 #include "store/postings.h"
@@ -20,13 +21,12 @@
 #define BATCH_PUTS_MAX 32768 /* each may touch a page of its own: 128 MiB held at most */
 
 static const char *const table_names[TABLE_COUNT] = {
-    [TABLE_META] = "meta",         [TABLE_LOG] = "log",
-    [TABLE_TYPES] = "types",       [TABLE_COLLECTIONS] = "collections",
-    [TABLE_NAMES] = "names",       [TABLE_IDS] = "ids",
-    [TABLE_VERSIONS] = "versions", [TABLE_TERMS] = "terms",
-    [TABLE_RUNS] = "runs",         [TABLE_DEAD] = "dead",
-    [TABLE_DATES] = "dates",       [TABLE_MOMENTS] = "moments",
-    [TABLE_COUNTS] = "counts",     [TABLE_HOLES] = "holes",
+    [TABLE_META] = "meta",     [TABLE_LOG] = "log",         [TABLE_TREE] = "tree",
+    [TABLE_LEDGER] = "ledger", [TABLE_TYPES] = "types",     [TABLE_COLLECTIONS] = "collections",
+    [TABLE_NAMES] = "names",   [TABLE_IDS] = "ids",         [TABLE_VERSIONS] = "versions",
+    [TABLE_TERMS] = "terms",   [TABLE_RUNS] = "runs",       [TABLE_DEAD] = "dead",
+    [TABLE_DATES] = "dates",   [TABLE_MOMENTS] = "moments", [TABLE_COUNTS] = "counts",
+    [TABLE_HOLES] = "holes",
 };
 
 static result tables_list(struct store *store, const char *const *more, struct diag *diag)
@@ -70,13 +70,15 @@ static result format_check(struct store *store, bool create, struct diag *diag)
     kv_abort(&txn);
     TRY(state);
     if (format == STORE_FORMAT)
-        return OK;
-    if (!is_empty || !create)
+        return ledger_tree_complete(store->kv, TABLE_LOG, diag);
+    bool is_older = format >= STORE_FORMAT_OLDEST && format < STORE_FORMAT;
+    if (!is_older && (!is_empty || !create))
         return diag_fail(diag, format == 0 ? ERR_CORRUPT : ERR_CONFLICT,
                          format == 0 ? "%s: holds no store of this program"
                                      : "%s: made by %s format version %llu, this program reads %d",
                          store->folder, format > STORE_FORMAT ? "a newer" : "an older",
                          (unsigned long long)format, STORE_FORMAT);
+    TRY(ledger_tree_complete(store->kv, TABLE_LOG, diag));
     kv_begin_write(store->kv, &txn, diag);
     meta_put(&txn, META_FORMAT, STORE_FORMAT);
     return kv_commit(&txn);

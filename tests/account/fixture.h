@@ -13,7 +13,7 @@
 #define NOW_US 1700000000000000
 #define GOOD_PASSWORD SLICE("correct horse battery")
 
-static const char *const fixture_tables[] = {"log", "users", "tokens", "grants", NULL};
+static const char *const fixture_tables[] = {LEDGER_TABLES, "users", "tokens", "grants", NULL};
 
 struct fixture {
     char folder[64];
@@ -44,9 +44,9 @@ static void fixture_random(void *context, void *out, size_t bytes)
 static inline void fixture_open(struct fixture *f)
 {
     struct account_options options = {.log = 0,
-                                      .users = 1,
-                                      .tokens = 2,
-                                      .grants = 3,
+                                      .users = 3,
+                                      .tokens = 4,
+                                      .grants = 5,
                                       .login_failures_max = 3,
                                       .login_pause_s_max = 8,
                                       .world = &f->world};

@@ -128,10 +128,53 @@ static int start(void **state)
     return failed(crypto_start(NULL));
 }
 
+static const struct {
+    const char *name;
+    slice seed, public_key, message, signature;
+} signatures[] = {
+    /* RFC 8032, 7.1 */
+    {"of nothing", S("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"),
+     S("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"), S(""),
+     S("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf"
+       "9"
+       "b46bd25bf5f0595bbe24655141438e7a100b")},
+    {"of a byte", S("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"),
+     S("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"), S("r"),
+     S("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f"
+       "1"
+       "1d8c387b2eaeb4302aeeb00d291612bb0c00")},
+};
+
+static void signatures_are_those_of_the_standard(void **state)
+{
+    (void)state;
+    CHECK_ROWS(row, signatures) {
+        uint8_t seed[ED25519_SEED_BYTES], wanted_key[ED25519_PUBLIC_BYTES];
+        uint8_t wanted[ED25519_SIGNATURE_BYTES], key[ED25519_PUBLIC_BYTES];
+        uint8_t signature[ED25519_SIGNATURE_BYTES];
+
+        assert_true(hex_decode(row->seed, seed, sizeof(seed)));
+        assert_true(hex_decode(row->public_key, wanted_key, sizeof(wanted_key)));
+        assert_true(hex_decode(row->signature, wanted, sizeof(wanted)));
+        ed25519_public(seed, key);
+        assert_memory_equal(key, wanted_key, sizeof(key));
+        ed25519_sign(seed, row->message, signature);
+        assert_memory_equal(signature, wanted, sizeof(signature));
+        assert_true(ed25519_verify(key, row->message, signature));
+        assert_false(ed25519_verify(key, SLICE("other"), signature));
+        for (size_t i = 0; i < sizeof(signature); i++) {
+            signature[i] ^= 1;
+            assert_false(ed25519_verify(key, row->message, signature));
+            signature[i] ^= 1;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_are_those_of_the_standard),
+        cmocka_unit_test(signatures_are_those_of_the_standard),
         cmocka_unit_test(pieces_hash_as_the_whole),
         cmocka_unit_test(a_password_is_known_by_its_hash),
         cmocka_unit_test(secrets_compare_whole),

@@ -10,7 +10,7 @@
 #include "base/banned.h"
 
 #define LOG 0
-static const char *const tables[] = {"log", "other", NULL};
+static const char *const tables[] = {LEDGER_TABLES, "other", NULL};
 
 struct fixture {
     char folder[64];

@@ -408,7 +408,7 @@ static void another_format_version_is_refused(void **state)
     format_set(fixture, STORE_FORMAT + 1);
     store_close(&fixture->store);
     assert_int_equal(fixture_open(fixture, &diag).code, ERR_CONFLICT);
-    assert_non_null(strstr(diag.text, "made by a newer format version 2, this program reads 1"));
+    assert_non_null(strstr(diag.text, "made by a newer format version 3, this program reads 2"));
 }
 
 static void a_folder_without_a_store_is_missing(void **state)
