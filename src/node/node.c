@@ -54,6 +54,29 @@ static result accounts_of(struct node *node, struct diag *diag)
     return accounts_open(&options, &node->accounts, diag);
 }
 
+/* Tables of the modules above the store, in its file. */
+static const char *const *tables_of_node(void)
+{
+    static const char *tables[8];
+    size_t count = 0;
+
+    for (size_t i = 0; account_tables[i] != NULL; i++)
+        tables[count++] = account_tables[i];
+    tables[count] = allow_tables[0];
+    return tables;
+}
+
+struct allow_place node_allow(const struct node *node)
+{
+    return (struct allow_place){
+        .kv = store_kv(node->store),
+        .log = store_log_table(node->store),
+        .table = store_table(node->store, allow_tables[0]),
+        .folder = node->folder,
+        .world = store_world(node->store),
+    };
+}
+
 static result node_start(struct node *node, bool create, bool read_only, struct diag *diag)
 {
     TRY(config_read(node, diag));
@@ -62,7 +85,7 @@ static result node_start(struct node *node, bool create, bool read_only, struct 
         .map_bytes_max = node->config.store_bytes_max,
         .create = create,
         .read_only = read_only,
-        .more_tables = account_tables,
+        .more_tables = tables_of_node(),
     };
     TRY(store_open(&options, &node->store, diag));
     return accounts_of(node, diag);
@@ -157,7 +180,9 @@ static void entry_apply(struct node *node, struct kv_txn *txn, struct json_parse
         return;
     }
     ledger_tree_derive(txn, store_log_table(node->store), &entry, text);
+    struct allow_place allow = node_allow(node);
     if (!store_apply(node->store, txn, entry.kind, number, text) &&
+        !allow_apply(&allow, txn, entry.kind, number, text) &&
         !account_apply(node->accounts, txn, entry.kind, number, text) && succeeded(txn->state))
         txn->state = diag_fail(txn->diag, ERR_CONFLICT,
                                "entry %llu of the log is of a kind this program does not know: "
@@ -178,6 +203,8 @@ static result rebuild_locked(struct node *node, struct hash256 *before, struct h
     store_clear_derived(node->store, &txn);
     account_clear_derived(node->accounts, &txn);
     kv_clear(&txn, ledger_tree_table(store_log_table(node->store)));
+    struct allow_place allow = node_allow(node);
+    allow_clear_derived(&allow, &txn);
     for (uint64_t number = 0; number < count && succeeded(txn.state); number++)
         entry_apply(node, &txn, parser, number);
     TRY(kv_commit(&txn));

@@ -3,12 +3,13 @@
  *     folder/entente.yaml  settings       folder/index.mdb      log and indexes (LMDB)
  *     folder/directory     addition records       folder/segments/NNNNNN  object texts
  *     folder/tls/          certificate and key that the node made for itself
- *     folder/serve.lock    held by the one server
+ *     folder/serve.lock    held by the one server     folder/allow/HASH  values of a warning list
  */
 #pragma once
 
 #include "account/account.h"
 #include "base/config.h"
+#include "scan/allow_keep.h"
 #include "store/store.h"
 
 struct node {
@@ -29,3 +30,6 @@ MUST_USE result node_rebuild(struct node *node, struct hash256 *before, struct h
 
 /* Be the one server of the folder.  ERR_CONFLICT names the process that is. */
 MUST_USE result node_lock_serve(struct node *node, int *lock, struct diag *diag);
+
+/* Where its warning lists are; borrowed from the node. */
+struct allow_place node_allow(const struct node *node);
