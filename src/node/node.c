@@ -77,6 +77,18 @@ struct allow_place node_allow(const struct node *node)
     };
 }
 
+struct report_place node_report(const struct node *node, slice actor)
+{
+    return (struct report_place){
+        .store = node->store,
+        .folder = node->folder,
+        .title = slice_text(node->config.title),
+        .actor = actor,
+        .window_us = (int64_t)node->config.sighting_window_s * 1000000,
+        .keep_us = (int64_t)node->config.sighting_keep_d * 86400 * 1000000,
+    };
+}
+
 static result node_start(struct node *node, bool create, bool read_only, struct diag *diag)
 {
     TRY(config_read(node, diag));

@@ -4,12 +4,14 @@
  *     folder/directory     addition records       folder/segments/NNNNNN  object texts
  *     folder/tls/          certificate and key that the node made for itself
  *     folder/serve.lock    held by the one server     folder/allow/HASH  values of a warning list
+ *     folder/sighted/      which events were counted (scan/report_seen.h)
  */
 #pragma once
 
 #include "account/account.h"
 #include "base/config.h"
 #include "scan/allow_keep.h"
+#include "scan/report.h"
 #include "store/store.h"
 
 struct node {
@@ -33,3 +35,5 @@ MUST_USE result node_lock_serve(struct node *node, int *lock, struct diag *diag)
 
 /* Where its warning lists are; borrowed from the node. */
 struct allow_place node_allow(const struct node *node);
+/* What it reports as; borrowed from the node.  actor is borrowed, too. */
+struct report_place node_report(const struct node *node, slice actor);
