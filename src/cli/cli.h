@@ -115,6 +115,7 @@ void cli_progress_end(struct cli_progress *progress);
 /* ---- the node ---- */
 
 MUST_USE int cli_node_open(struct cli *cli, bool read_only, struct node *node);
+MUST_USE int cli_node_open_to_mend(struct cli *cli, struct node *node); /* for rebuild */
 /* The collection an option or word names; name NULL: `only` asks for the single one there is, else
  * the first. */
 MUST_USE int cli_collection(struct store_view *view, const char *name, bool only,

@@ -43,7 +43,7 @@ static void usage_all(FILE *out)
                 "Share cyber-threat intelligence with partners, serve it, prove it.\n\ncommands:\n",
                 out);
     for (size_t i = 0; i < cli_command_count; i++)
-        (void)fprintf(out, "  %-20s %s\n", cli_commands[i].words, cli_commands[i].help);
+        (void)fprintf(out, "  %-25s %s\n", cli_commands[i].words, cli_commands[i].help);
     (void)fputs(
         "\n\"entente COMMAND --help\" says more.  Exit: 0 done, 1 failed, 2 misused, 3 not found,\n"
         "4 refused, 5 verification failed, 75 try later.\n",

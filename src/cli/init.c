@@ -38,6 +38,8 @@ static result settings_write(const struct cli *cli, const struct config *config,
                   "# \"entente config check\" reads this file as start and reload (SIGHUP) do.\n"));
     yaml_line(&text, "title", config->title);
     yaml_line(&text, "listen", config->listen);
+    if (config->ledger_origin[0] != '\0')
+        yaml_line(&text, "ledger_origin", config->ledger_origin);
     if (text.overflowed)
         return diag_fail(diag, ERR_LIMIT, "%s: the settings are too long", path);
     int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -54,7 +56,16 @@ struct init_done {
     struct collection collection;
     char setup[TOKEN_TEXT_BYTES_MAX];
     char fingerprint[2 * SHA256_BYTES + 1];
+    char ledger_key[NOTE_KEY_TEXT_BYTES_MAX];
 };
+
+static void ledger_key_show(const struct node *node, struct init_done *done)
+{
+    CLEANUP(buf_free) struct buf vkey = BUF(NOTE_KEY_TEXT_BYTES_MAX);
+
+    note_verifier_write(&node->ledger.log_key.verifier, &vkey);
+    (void)snprintf(done->ledger_key, sizeof(done->ledger_key), "%.*s", SLICE_ARG(buf_slice(&vkey)));
+}
 
 static result init_node(const struct cli *cli, struct node *node, struct init_done *done,
                         struct diag *diag)
@@ -66,10 +77,16 @@ static result init_node(const struct cli *cli, struct node *node, struct init_do
         TRY(config_set(&node->config, SLICE("title"), slice_text(cli_value(cli, "title")), diag));
     if (cli_value(cli, "listen") != NULL)
         TRY(config_set(&node->config, SLICE("listen"), slice_text(cli_value(cli, "listen")), diag));
+    if (cli_value(cli, "origin") != NULL)
+        TRY(config_set(&node->config, SLICE("ledger_origin"), slice_text(cli_value(cli, "origin")),
+                       diag));
     TRY(settings_write(cli, &node->config, diag));
+    TRY(node_keys(node, diag));
+    TRY(node_note_settings(node, "setup", diag));
     TRY(store_collection_add(
         node->store, NULL, SLICE(FIRST_COLLECTION_TITLE), SLICE(FIRST_COLLECTION_ALIAS),
         SLICE("Objects that were imported here"), SLICE("setup"), &done->collection, diag));
+    ledger_key_show(node, done);
     TRY(service_certificate(node, &fingerprint, diag));
     hex_encode(slice_of(fingerprint.bytes, SHA256_BYTES), done->fingerprint);
     done->fingerprint[2 * SHA256_BYTES] = '\0';
@@ -88,6 +105,7 @@ static int print_json(const struct cli *cli, const char *url, const struct init_
     jw_put_string(&w, SLICE("collection"), slice_of(id, sizeof(id)));
     jw_put_string(&w, SLICE("alias"), slice_text(done->collection.alias));
     jw_put_string(&w, SLICE("certificate_sha256"), slice_text(done->fingerprint));
+    jw_put_string(&w, SLICE("ledger_key"), slice_text(done->ledger_key));
     jw_put_string(&w, SLICE("setup_token"), slice_text(done->setup));
     jw_put_string(&w, SLICE("setup_url"), slice_text(url));
     jw_object_end(&w);
@@ -103,6 +121,7 @@ static void print_words(const struct cli *cli, const char *url, const struct ini
     (void)printf("collection   %.*s  \"%s\", alias %s\n", UUID_TEXT_BYTES, id,
                  done->collection.title, done->collection.alias);
     (void)printf("certificate  SHA-256 %s\n", done->fingerprint);
+    (void)printf("ledger       %s\n", done->ledger_key);
     (void)printf("first administrator, once and within 24 hours, while \"entente serve\" runs:\n"
                  "             %s\n"
                  "or here:     entente user add NAME --role admin --password-file - --folder %s\n",

@@ -129,7 +129,7 @@ int cmd_rebuild(struct cli *cli)
 
     if (cli->word_count != 0)
         return cli_misused(cli, "takes no argument");
-    int code = cli_node_open(cli, false, &node);
+    int code = cli_node_open_to_mend(cli, &node);
     if (code != CLI_OK)
         return code;
     if (failed(node_rebuild(&node, &before, &after, &diag)))

@@ -12,9 +12,11 @@
 #include "base/supervisor.h"
 #include "base/time.h"
 #include "cli/cli.h"
+#include "cli/ledger_clerk.h"
 #include "net/server.h"
 #include "net/tls.h"
 #include "taxii/taxii.h"
+#include "web/ledger.h"
 #include "web/setup.h"
 
 #include "base/banned.h"
@@ -30,6 +32,8 @@
 struct service {
     struct node *node;
     struct taxii *taxii;
+    struct ledger_web ledger;
+    struct clerk *clerk; /* owned */
     struct http_server *server, *ops;
     char certificate_file[PATH_BYTES_MAX], key_file[PATH_BYTES_MAX];
     volatile bool is_ready;
@@ -96,7 +100,7 @@ result service_certificate(struct node *node, struct hash256 *fingerprint, struc
     return tls_fingerprint(certificate, fingerprint, diag);
 }
 
-/* ---- the main listener: the set-up page, then TAXII ---- */
+/* ---- the main listener: the set-up page, the ledger, then TAXII ---- */
 
 static bool is_setup(const struct http_request *request)
 {
@@ -108,6 +112,10 @@ static bool main_begin(void *context, const struct http_request *request, size_t
 {
     struct service *service = context;
 
+    if (ledger_web_is_path(request->path)) {
+        *body_bytes_max = ledger_web_body_bytes_max(request->path);
+        return false;
+    }
     if (!is_setup(request))
         return taxii_begin(service->taxii, request, body_bytes, body_bytes_max, early);
     *body_bytes_max = SETUP_BODY_BYTES_MAX;
@@ -121,6 +129,8 @@ static void main_handle(void *context, const struct http_request *request,
 
     if (is_setup(request))
         setup_handle(service->node->accounts, request, response);
+    else if (ledger_web_is_path(request->path))
+        ledger_web_handle(&service->ledger, request, response);
     else
         taxii_handle(service->taxii, request, response);
 }
@@ -277,8 +287,11 @@ static result reload(struct service *service, bool tls, struct diag *diag)
     if (tls)
         TRY(http_server_reload_tls(service->server, service->certificate_file, service->key_file,
                                    diag));
+    TRY(clerk_configure(service->clerk, next, diag));
     taxii_configure(service->taxii, next);
+    ledger_web_configure(&service->ledger, next);
     service->node->config = *next;
+    TRY(node_note_settings(service->node, "cli", diag));
     cli_log_configure(next);
     return OK;
 }
@@ -329,6 +342,8 @@ static void service_stop(struct service *service)
         http_server_stop(&service->ops, STOP_GRACE_MS);
     if (service->taxii != NULL)
         taxii_free(&service->taxii);
+    clerk_stop(&service->clerk);
+    ledger_web_free(&service->ledger);
 }
 
 static result service_start(struct service *service, const struct service_options *options,
@@ -344,6 +359,10 @@ static result service_start(struct service *service, const struct service_option
         .next_key = next_key,
     };
 
+    TRY(node_note_settings(service->node, "cli", diag));
+    ledger_web_init(&service->ledger, &service->node->ledger, service->node->accounts,
+                    &service->node->config);
+    TRY(clerk_start(&service->node->ledger, &service->node->config, &service->clerk, diag));
     TRY(taxii_key_load(service->node->folder, taxii.world, next_key, diag));
     TRY(taxii_new(&taxii, &service->taxii, diag));
     TRY(start_ops(service, options, diag));

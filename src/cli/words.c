@@ -158,20 +158,35 @@ void cli_progress_end(struct cli_progress *progress)
     progress->is_shown = false;
 }
 
-int cli_node_open(struct cli *cli, bool read_only, struct node *node)
+static int node_failed(const struct cli *cli, const struct diag *diag)
 {
     char index[4200]; /* where it is, a node was made: part of it is gone */
+
+    (void)snprintf(index, sizeof(index), "%s/index.mdb", cli->folder);
+    if (diag->code == ERR_MISSING && access(index, F_OK) != 0)
+        return cli_fail(CLI_NOT_FOUND, "%s; \"entente init --folder %s\" makes a node", diag->text,
+                        cli->folder);
+    return cli_failed(diag);
+}
+
+int cli_node_open(struct cli *cli, bool read_only, struct node *node)
+{
     struct diag diag = {0};
 
     if (cli->folder == NULL)
         return cli_fail(CLI_MISUSED, "no folder: give --folder DIR or set ENTENTE_FOLDER");
-    if (succeeded(node_open(cli->folder, read_only, node, &diag)))
-        return CLI_OK;
-    (void)snprintf(index, sizeof(index), "%s/index.mdb", cli->folder);
-    if (diag.code == ERR_MISSING && access(index, F_OK) != 0)
-        return cli_fail(CLI_NOT_FOUND, "%s; \"entente init --folder %s\" makes a node", diag.text,
-                        cli->folder);
-    return cli_failed(&diag);
+    return succeeded(node_open(cli->folder, read_only, node, &diag)) ? CLI_OK
+                                                                     : node_failed(cli, &diag);
+}
+
+int cli_node_open_to_mend(struct cli *cli, struct node *node)
+{
+    struct diag diag = {0};
+
+    if (cli->folder == NULL)
+        return cli_fail(CLI_MISUSED, "no folder: give --folder DIR or set ENTENTE_FOLDER");
+    return succeeded(node_open_to_mend(cli->folder, node, &diag)) ? CLI_OK
+                                                                  : node_failed(cli, &diag);
 }
 
 static int collection_only(struct store_view *view, bool only, struct collection *out)

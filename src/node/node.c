@@ -1,6 +1,8 @@
 #include "node/node.h"
 
-#include "ledger/ledger.h"
+#include "ledger/witness.h"
+#include "json/canonical.h"
+#include "json/write.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -89,6 +91,21 @@ struct report_place node_report(const struct node *node, slice actor)
     };
 }
 
+static result ledger_of(struct node *node, bool read_only, struct diag *diag)
+{
+    const struct ledger_options options = {
+        .folder = node->folder,
+        .kv = store_kv(node->store),
+        .log = store_log_table(node->store),
+        .world = store_world(node->store),
+        .origin = node->config.ledger_origin,
+        .title = node->config.title,
+        .read_only = read_only,
+    };
+
+    return ledger_open(&options, &node->ledger, diag);
+}
+
 static result node_start(struct node *node, bool create, bool read_only, struct diag *diag)
 {
     TRY(config_read(node, diag));
@@ -100,6 +117,8 @@ static result node_start(struct node *node, bool create, bool read_only, struct 
         .more_tables = tables_of_node(),
     };
     TRY(store_open(&options, &node->store, diag));
+    /* A new one has its keys when its settings are known: node_keys. */
+    TRY(ledger_of(node, create || read_only, diag));
     return accounts_of(node, diag);
 }
 
@@ -154,14 +173,30 @@ result node_create(const char *folder, struct node *out, struct diag *diag)
     return node_start_or_close(out, true, false, diag);
 }
 
+result node_open_to_mend(const char *folder, struct node *out, struct diag *diag)
+{
+    TRY(folder_set(folder, out, diag));
+    return node_start_or_close(out, false, false, diag);
+}
+
 result node_open(const char *folder, bool read_only, struct node *out, struct diag *diag)
 {
     TRY(folder_set(folder, out, diag));
-    return node_start_or_close(out, false, read_only, diag);
+    TRY(node_start_or_close(out, false, read_only, diag));
+    result r = ledger_check(&out->ledger, diag);
+    if (failed(r))
+        node_close(out);
+    return r;
+}
+
+result node_keys(struct node *node, struct diag *diag)
+{
+    return ledger_of(node, false, diag);
 }
 
 void node_close(struct node *node)
 {
+    ledger_close(&node->ledger);
     accounts_close(&node->accounts);
     store_close(&node->store);
 }
@@ -195,7 +230,9 @@ static void entry_apply(struct node *node, struct kv_txn *txn, struct json_parse
     struct allow_place allow = node_allow(node);
     if (!store_apply(node->store, txn, entry.kind, number, text) &&
         !allow_apply(&allow, txn, entry.kind, number, text) &&
-        !account_apply(node->accounts, txn, entry.kind, number, text) && succeeded(txn->state))
+        !account_apply(node->accounts, txn, entry.kind, number, text) &&
+        !ledger_apply(txn, store_log_table(node->store), entry.kind, number, text) &&
+        succeeded(txn->state))
         txn->state = diag_fail(txn->diag, ERR_CONFLICT,
                                "entry %llu of the log is of a kind this program does not know: "
                                "\"%.*s\"",
@@ -214,13 +251,14 @@ static result rebuild_locked(struct node *node, struct hash256 *before, struct h
     uint64_t count = ledger_count(&txn, store_log_table(node->store));
     store_clear_derived(node->store, &txn);
     account_clear_derived(node->accounts, &txn);
-    kv_clear(&txn, ledger_tree_table(store_log_table(node->store)));
+    ledger_clear_derived(&txn, store_log_table(node->store));
     struct allow_place allow = node_allow(node);
     allow_clear_derived(&allow, &txn);
     for (uint64_t number = 0; number < count && succeeded(txn.state); number++)
         entry_apply(node, &txn, parser, number);
     TRY(kv_commit(&txn));
-    return hash_now(node, after, diag);
+    TRY(hash_now(node, after, diag));
+    return ledger_check(&node->ledger, diag);
 }
 
 result node_rebuild(struct node *node, struct hash256 *before, struct hash256 *after,
@@ -230,6 +268,27 @@ result node_rebuild(struct node *node, struct hash256 *before, struct hash256 *a
     result r = rebuild_locked(node, before, after, diag);
     store_unlock(node->store);
     return r;
+}
+
+result node_note_settings(struct node *node, const char *actor, struct diag *diag)
+{
+    CLEANUP(buf_free) struct buf text = BUF(LEDGER_ENTRY_BYTES_MAX), sorted = BUF((size_t)1 << 17);
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    struct json_writer w = JSON_WRITER(&text);
+    struct config_item item;
+    struct json_doc doc;
+
+    jw_object_begin(&w);
+    for (size_t i = 0; config_item_at(&node->config, i, &item); i++)
+        if (!slice_eq(slice_text(item.value), slice_text(item.fallback)))
+            jw_put_string(&w, slice_text(item.name), slice_text(item.value));
+    jw_object_end(&w);
+    if (text.overflowed)
+        return diag_fail(diag, ERR_LIMIT, "the settings are too long for an entry of the log");
+    TRY(json_parser_new(LEDGER_DEPTH_MAX, &parser, diag));
+    TRY(json_parse_copy(parser, buf_slice(&text), &doc, diag));
+    TRY(json_canonical(&doc, doc.nodes, &sorted, diag));
+    return ledger_note_settings(&node->ledger, buf_slice(&sorted), slice_text(actor), diag);
 }
 
 /* The lock is the kernel's, so that a killed server leaves none; the number is for the words. */

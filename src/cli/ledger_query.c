@@ -1,0 +1,299 @@
+#include "cli/ledger_query.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/time.h"
+#include "cli/cli.h"
+
+#include "base/banned.h"
+
+#define PAGE_OBJECTS 1000
+#define FILTER_TEXT_BYTES_MAX 8192
+
+/* ---- the filter ---- */
+
+static int words_read(const struct cli *cli, const char *option, slice words[ENTRY_WORDS_MAX],
+                      size_t *count)
+{
+    *count = cli_value_count(cli, option);
+    if (*count > ENTRY_WORDS_MAX)
+        return cli_misused(cli, "--%s: at most %d times", option, ENTRY_WORDS_MAX);
+    for (size_t i = 0; i < *count; i++)
+        words[i] = slice_text(cli_value_at(cli, option, i));
+    return CLI_OK;
+}
+
+/* A date, a day, or an entry's number.  For --to the entry itself is still in. */
+static int place_read(const struct cli *cli, struct store_view *view, const char *option,
+                      bool is_end, uint64_t *out)
+{
+    kv_table log = store_log_table(view->store);
+    const char *text = cli_value(cli, option);
+    struct timestamp date;
+    char day[64];
+    uint64_t number;
+
+    if (text == NULL)
+        return CLI_OK;
+    if (parse_u64(slice_text(text), &number)) {
+        *out = is_end && number < UINT64_MAX ? number + 1 : number;
+        return CLI_OK;
+    }
+    (void)snprintf(day, sizeof(day), "%.16sT00:00:00Z", text);
+    if (!timestamp_parse_rfc3339(slice_text(text), &date) &&
+        !timestamp_parse_rfc3339(slice_text(day), &date))
+        return cli_misused(cli,
+                           "--%s = \"%s\": takes a time as 2026-01-31T12:00:00Z, a day as "
+                           "2026-01-31, or an entry's number",
+                           option, text);
+    *out = ledger_seek(&view->txn, log, date.us);
+    return CLI_OK;
+}
+
+static int seq_compare(const void *a, const void *b)
+{
+    uint64_t left, right;
+
+    memcpy(&left, a, sizeof(left));
+    memcpy(&right, b, sizeof(right));
+    return (left > right) - (left < right);
+}
+
+/* Additions of an object, those that were removed too: their entries are part of its story. */
+static result seqs_find(struct store_view *view, struct arena *arena, struct entry_filter *filter,
+                        struct diag *diag)
+{
+    struct store_query query = {
+        .ids = filter->objects, .id_count = filter->object_count, .version_all = true};
+    struct store_page page = {.more = true};
+    size_t capacity = 0;
+
+    while (page.more) {
+        TRY(store_find(view, &query, PAGE_OBJECTS, SIZE_MAX, false, arena, &page, diag));
+        if (filter->seq_count + page.count > capacity) {
+            uint64_t *more = arena_new(arena, uint64_t, 2 * capacity + PAGE_OBJECTS);
+
+            if (more == NULL)
+                return diag_fail(diag, ERR_LIMIT, "no memory for so many versions");
+            if (filter->seq_count > 0)
+                memcpy(more, filter->seqs, filter->seq_count * sizeof(more[0]));
+            filter->seqs = more;
+            capacity = 2 * capacity + PAGE_OBJECTS;
+        }
+        for (size_t i = 0; i < page.count; i++)
+            filter->seqs[filter->seq_count++] = page.seqs[i];
+        query.seq_from = page.next_seq;
+    }
+    if (filter->seq_count > 0)
+        qsort(filter->seqs, filter->seq_count, sizeof(filter->seqs[0]), seq_compare);
+    return OK;
+}
+
+static void filter_tell(const struct cli *cli, struct entry_filter *filter)
+{
+    static const char *const names[] = {"kind",   "actor", "agreement", "partner",
+                                        "object", "from",  "to"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        for (size_t nth = 0; nth < cli_value_count(cli, names[i]); nth++) {
+            char shown[512];
+
+            (void)printable(shown, sizeof(shown), slice_text(cli_value_at(cli, names[i], nth)));
+            buf_printf(&filter->text, "%s%s=%s", filter->text.len > 0 ? " " : "", names[i], shown);
+        }
+}
+
+void entry_filter_free(struct entry_filter *filter)
+{
+    buf_free(&filter->text);
+}
+
+int entry_filter_read(const struct cli *cli, struct store_view *view, struct arena *arena,
+                      struct entry_filter *out)
+{
+    struct diag diag = {0};
+    int code;
+
+    *out = (struct entry_filter){.end = ledger_count(&view->txn, store_log_table(view->store)),
+                                 .text = BUF(FILTER_TEXT_BYTES_MAX)};
+    if ((code = words_read(cli, "kind", out->kinds, &out->kind_count)) != CLI_OK ||
+        (code = words_read(cli, "actor", out->actors, &out->actor_count)) != CLI_OK ||
+        (code = words_read(cli, "agreement", out->agreements, &out->agreement_count)) != CLI_OK ||
+        (code = words_read(cli, "partner", out->partners, &out->partner_count)) != CLI_OK ||
+        (code = words_read(cli, "object", out->objects, &out->object_count)) != CLI_OK ||
+        (code = place_read(cli, view, "from", false, &out->first)) != CLI_OK)
+        return code;
+    uint64_t end = out->end;
+    code = place_read(cli, view, "to", true, &end);
+    if (code != CLI_OK)
+        return code;
+    if (end < out->end)
+        out->end = end;
+    if (out->object_count > 0 && failed(seqs_find(view, arena, out, &diag)))
+        return cli_failed(&diag);
+    filter_tell(cli, out);
+    return CLI_OK;
+}
+
+/* ---- does an entry fit? ---- */
+
+static slice text_of(const struct ledger_entry *entry, slice key)
+{
+    const struct json_node *node = json_get(&entry->doc, entry->doc.nodes, key);
+
+    return node != NULL && node->kind == JSON_STRING ? json_inner(&entry->doc, node) : SLICE_NONE;
+}
+
+static bool is_one_of(const slice *words, size_t count, slice word)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_eq(words[i], word))
+            return true;
+    return count == 0;
+}
+
+static bool number_of(const struct ledger_entry *entry, slice key, uint64_t *out)
+{
+    int64_t value;
+
+    if (!json_i64(&entry->doc, json_get(&entry->doc, entry->doc.nodes, key), &value) || value < 0)
+        return false;
+    *out = (uint64_t)value;
+    return true;
+}
+
+static bool has_object(const struct entry_filter *filter, const struct ledger_entry *entry)
+{
+    uint64_t first, count;
+
+    if (filter->object_count == 0)
+        return true;
+    if (is_one_of(filter->objects, filter->object_count, text_of(entry, SLICE("object"))))
+        return true;
+    if (!slice_eq(entry->kind, SLICE("objects")) || !number_of(entry, SLICE("first"), &first) ||
+        !number_of(entry, SLICE("count"), &count))
+        return false;
+    for (size_t i = 0; i < filter->seq_count; i++)
+        if (filter->seqs[i] >= first && filter->seqs[i] - first < count)
+            return true;
+    return false;
+}
+
+static bool entry_fits(const struct entry_filter *filter, const struct told_entry *told)
+{
+    const struct ledger_entry *entry = &told->entry;
+
+    return is_one_of(filter->kinds, filter->kind_count, entry->kind) &&
+           is_one_of(filter->actors, filter->actor_count, told->actor) &&
+           is_one_of(filter->agreements, filter->agreement_count,
+                     text_of(entry, SLICE("agreement"))) &&
+           is_one_of(filter->partners, filter->partner_count, text_of(entry, SLICE("partner"))) &&
+           has_object(filter, entry);
+}
+
+result entries_walk(struct store_view *view, const struct entry_filter *filter,
+                    bool (*take)(void *context, const struct told_entry *told), void *context,
+                    struct diag *diag)
+{
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    kv_table log = store_log_table(view->store);
+    bool more = true;
+
+    TRY(json_parser_new(LEDGER_DEPTH_MAX, &parser, diag));
+    for (uint64_t number = filter->first; more && number < filter->end; number++) {
+        struct told_entry told = {.number = number};
+        unsigned long long shown = number;
+
+        if (!ledger_read(&view->txn, log, number, &told.text)) {
+            TRY(view->txn.state);
+            return diag_fail(diag, ERR_CORRUPT, "log: entry %llu is missing", shown);
+        }
+        TRY(diag_within(diag, ledger_parse(parser, told.text, &told.entry, diag), "log: entry %llu",
+                        shown));
+        told.actor = text_of(&told.entry, SLICE("actor"));
+        if (entry_fits(filter, &told))
+            more = take(context, &told);
+    }
+    return OK;
+}
+
+/* ---- in words: {member} stands for its value ---- */
+
+static const struct {
+    slice kind;
+    const char *words;
+} tellings[] = {
+    {S("account.add"), "account {account} was added with the roles {roles}"},
+    {S("account.disable"), "account {account}: disabled is {disabled}"},
+    {S("account.password"), "account {account} has a new password"},
+    {S("account.remove"), "account {account} was removed, with its tokens and rights"},
+    {S("account.roles"), "account {account} has the roles {roles}"},
+    {S("collection"), "collection {number} \"{title}\" was made ({id})"},
+    {S("collection-removed"), "collection {number} was removed"},
+    {S("export"), "{count} objects left as a bundle, root {root}"},
+    {S("grant"), "account {account} has the rights {rights} on collection {collection}"},
+    {S("objects"),
+     "{count} objects were taken into collection {collection} from {origin}: {replaced} "
+     "newer versions, {older} older, {held} held already, {conflicts} in conflict, "
+     "{refused} refused; root {root}"},
+    {S("remove"), "{object} was removed from collection {collection}"},
+    {S("settings"), "the settings are {settings}"},
+    {S("setup.begin"), "a set-up link was made, valid until {expires}"},
+    {S("setup.done"), "the set-up link was used for {account}"},
+    {S("token.add"), "a token {token} was made for {account}"},
+    {S("token.remove"), "the token {token} of {account} was removed"},
+    {S("types"), "types of objects that are new here: {names}"},
+    {S("witness.add"), "the log of {vkey} is witnessed from now on"},
+    {S("witness.remove"), "the log {origin} is witnessed no more"},
+    {S("witness.split"),
+     "{origin} showed a history of {size} entries that does not go on from the {seen} "
+     "seen before: evidence {evidence}"},
+};
+
+static void value_tell(const struct ledger_entry *entry, slice key, struct buf *out)
+{
+    const struct json_node *node = json_get(&entry->doc, entry->doc.nodes, key);
+
+    if (node == NULL)
+        buf_put(out, SLICE("-"));
+    else
+        buf_put(out, node->kind == JSON_STRING ? json_inner(&entry->doc, node)
+                                               : json_raw(&entry->doc, node));
+}
+
+static void words_tell(const struct ledger_entry *entry, slice words, struct buf *out)
+{
+    slice head, key;
+
+    while (slice_cut(words, '{', &head, &words)) {
+        buf_put(out, head);
+        (void)slice_cut(words, '}', &key, &words);
+        value_tell(entry, key, out);
+    }
+    buf_put(out, head);
+}
+
+/* A kind without words of its own: its members as they are. */
+static void members_tell(const struct ledger_entry *entry, struct buf *out)
+{
+    for (struct json_each each = json_each(&entry->doc, entry->doc.nodes); json_next(&each);) {
+        slice key = json_inner(&entry->doc, each.key);
+
+        if (slice_eq(key, SLICE("at")) || slice_eq(key, SLICE("kind")) ||
+            slice_eq(key, SLICE("actor")))
+            continue;
+        buf_printf(out, "%s%.*s ", out->len > 0 ? ", " : "", SLICE_ARG(key));
+        value_tell(entry, key, out);
+    }
+}
+
+void entry_tell(const struct told_entry *told, struct buf *out)
+{
+    for (size_t i = 0; i < sizeof(tellings) / sizeof(tellings[0]); i++)
+        if (slice_eq(tellings[i].kind, told->entry.kind)) {
+            words_tell(&told->entry, slice_text(tellings[i].words), out);
+            return;
+        }
+    members_tell(&told->entry, out);
+}
