@@ -25,6 +25,7 @@ struct source {
     bool is_memory;   /* bytes come from `memory` */
     bool is_closing;  /* descriptor is ours to close */
     bool is_at_end;   /* nothing left to take from file or memory */
+    bool is_waiting;  /* a read may wait for another process */
     bool is_inside;   /* of a gzip member or zstd frame that has not ended */
     enum packing packing;
     uint64_t taken_bytes, total_bytes;
@@ -33,6 +34,16 @@ struct source {
     ZSTD_DCtx *zstd; /* owned, when packing says so */
     char buffer[TAKE_BYTES];
 };
+
+static ssize_t descriptor_read(const struct source *source, char *out, size_t room)
+{
+    ssize_t got;
+
+    do {
+        got = FAULT_HERE() ? (errno = EIO, -1) : read(source->descriptor, out, room);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
 
 /* More bytes behind those that wait; is_at_end when there are none. */
 static result take(struct source *source, struct diag *diag)
@@ -54,10 +65,7 @@ static result take(struct source *source, struct diag *diag)
         source->memory = slice_from(source->memory, head.len);
         got = (ssize_t)head.len;
     } else {
-        do {
-            got = FAULT_HERE() ? (errno = EIO, -1)
-                               : read(source->descriptor, source->buffer + end, room);
-        } while (got < 0 && errno == EINTR);
+        got = descriptor_read(source, source->buffer + end, room);
     }
     if (got < 0)
         return diag_errno(diag, errno, "cannot read");
@@ -139,6 +147,7 @@ static result file_open(struct source *source, const char *path, struct diag *di
         return diag_fail(diag, ERR_INVALID, "is a folder");
     if (S_ISREG(status.st_mode))
         source->total_bytes = (uint64_t)status.st_size;
+    source->is_waiting = !S_ISREG(status.st_mode);
     return OK;
 }
 
@@ -185,6 +194,16 @@ void source_close(struct source **source)
 static result read_plain(struct source *source, char *out, size_t room, size_t *count,
                          struct diag *diag)
 {
+    if (source->len == 0 && !source->is_memory && !source->is_at_end && room >= TAKE_BYTES) {
+        ssize_t got = descriptor_read(source, out, room); /* large reads need no copy */
+
+        if (got < 0)
+            return diag_errno(diag, errno, "cannot read");
+        source->taken_bytes += (uint64_t)got;
+        source->is_at_end = got == 0;
+        *count = (size_t)got;
+        return OK;
+    }
     if (source->len == 0)
         TRY(take(source, diag));
     *count = source->len < room ? source->len : room;
@@ -295,6 +314,14 @@ uint64_t source_bytes_taken(const struct source *source)
 uint64_t source_bytes_total(const struct source *source)
 {
     return source->total_bytes;
+}
+
+int source_waits_for(const struct source *source)
+{
+    bool is_waiting = source->is_waiting && source->packing == PACK_NONE && source->len == 0 &&
+                      !source->is_at_end;
+
+    return is_waiting ? source->descriptor : -1;
 }
 
 const char *source_name(const struct source *source)

@@ -29,4 +29,8 @@ MUST_USE result source_read(struct source *source, char *out, size_t room, size_
 /* For progress: bytes of the file (packed) that are used up, and its size, 0 when unknown. */
 uint64_t source_bytes_taken(const struct source *source);
 uint64_t source_bytes_total(const struct source *source);
+
+/* What the next source_read may wait for: a pipe's or terminal's descriptor; -1 when it will not
+ * wait for long (a file, memory, packed bytes). */
+int source_waits_for(const struct source *source);
 const char *source_name(const struct source *source);

@@ -57,3 +57,6 @@ const struct map_rule *map_rule_next(const struct telemetry_map *map, const stru
 /* Compiled in: NULL-terminated lines without their ends; NULL when there is none of this name. */
 const char *const *map_builtin(slice name);
 MUST_USE result map_read_builtin(slice name, struct telemetry_map **out, struct diag *diag);
+
+/* The shape of a format, or of the map where one is given. */
+enum telemetry_shape telemetry_shape_of(slice format, const struct telemetry_map *map);

@@ -38,6 +38,15 @@ static const struct format *format_find(slice name)
     return NULL;
 }
 
+enum telemetry_shape telemetry_shape_of(slice format, const struct telemetry_map *map)
+{
+    const struct format *known = format_find(format);
+
+    if (map != NULL)
+        return map->shape;
+    return known != NULL ? known->shape : SHAPE_TEXT;
+}
+
 static result reader_prepare(struct telemetry_reader *reader, slice format,
                              const struct telemetry_map *map, struct diag *diag)
 {
@@ -82,6 +91,17 @@ void telemetry_reader_free(struct telemetry_reader **reader)
     arena_free(&(*reader)->table.arena);
     table_free(*reader);
     *reader = NULL;
+}
+
+const struct telemetry_map *telemetry_reader_map(const struct telemetry_reader *reader)
+{
+    return reader->event.map;
+}
+
+void telemetry_reader_forget(struct telemetry_reader *reader)
+{
+    arena_reset(&reader->table.arena);
+    reader->table = (struct table){.arena = reader->table.arena};
 }
 
 static slice without_mark(slice line)

@@ -75,6 +75,12 @@ MUST_USE result telemetry_reader_new(slice format, const struct telemetry_map *m
                                      struct telemetry_reader **out, struct diag *diag);
 void telemetry_reader_free(struct telemetry_reader **reader);
 
+/* The map it goes by; borrowed from the reader. */
+const struct telemetry_map *telemetry_reader_map(const struct telemetry_reader *reader);
+
+/* Forget a table's header: the next line is that of another stream. */
+void telemetry_reader_forget(struct telemetry_reader *reader);
+
 /* line: without its end; needs no padding.  A header or a comment is an event without observables.
  * ERR_INVALID and ERR_LIMIT say why the line cannot be read; the next one can. */
 MUST_USE result telemetry_read(struct telemetry_reader *reader, slice line,
