@@ -6,14 +6,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "cli/cli.h"
 #include "cli/query.h"
+#include "ledger/witness.h"
+#include "store/merkle.h"
 
 #include "base/banned.h"
 
 #define EXPORT_PAGE_OBJECTS 1000
 #define EXPORT_PAGE_BYTES ((size_t)16 << 20)
 #define PATH_BYTES_MAX 4200
+#define QUERY_BYTES_MAX 8192 /* as the entry tells it; what is over is left out */
 
 /* Bundle ids say nothing (STIX 2.1, 8); this one is derived from what was asked of which state, so
  * that the same export of the same state is the same file. */
@@ -54,6 +58,75 @@ static result export_pages(struct store_view *view, struct store_query *query, F
         query->seq_from = page.next_seq;
     }
     return OK;
+}
+
+/* ---- the entry: what leaves is in the log before its first byte is out ---- */
+
+static result leaving_sum(struct store_view *view, struct store_query query, uint64_t *count,
+                          struct hash256 *root, struct diag *diag)
+{
+    CLEANUP(arena_free) struct arena arena = ARENA((size_t)64 << 20);
+    struct store_page page = {.more = true};
+    struct merkle merkle = {0};
+    struct store_item item;
+
+    while (page.more) {
+        arena_reset(&arena);
+        TRY(store_find(view, &query, EXPORT_PAGE_OBJECTS, SIZE_MAX, false, &arena, &page, diag));
+        for (size_t i = 0; i < page.count; i++) {
+            if (!store_item_at(view, page.seqs[i], &item)) {
+                TRY(view->txn.state);
+                return diag_fail(diag, ERR_CORRUPT, "addition %llu cannot be read",
+                                 (unsigned long long)page.seqs[i]);
+            }
+            struct hash256 leaf = tree_leaf(slice_of(item.hash.bytes, SHA256_BYTES));
+            merkle_add(&merkle, &leaf);
+        }
+        *count += page.count;
+        query.seq_from = page.next_seq;
+    }
+    *root = merkle_root(&merkle);
+    return view->txn.state;
+}
+
+static void query_tell(const struct cli *cli, struct buf *out)
+{
+    for (size_t i = 0; i < cli->given_count; i++) {
+        const char *name = cli->given[i].option->name;
+
+        if (slice_eq(slice_text(name), SLICE("output")) ||
+            slice_eq(slice_text(cli->given[i].option->command), SLICE("*")))
+            continue;
+        buf_printf(out, "%s--%s%s%.200s", out->len > 0 ? " " : "", name,
+                   cli->given[i].value != NULL ? "=" : "",
+                   cli->given[i].value != NULL ? cli->given[i].value : "");
+    }
+}
+
+static result leaving_note(const struct cli *cli, const struct node *node, struct store_view *view,
+                           const struct store_query *query, struct diag *diag)
+{
+    CLEANUP(buf_free) struct buf body = BUF(LEDGER_ENTRY_BYTES_MAX), told = BUF(QUERY_BYTES_MAX);
+    struct json_writer w = JSON_WRITER(&body);
+    char hex[2 * SHA256_BYTES];
+    struct hash256 root;
+    uint64_t count = 0, number;
+
+    TRY(leaving_sum(view, *query, &count, &root, diag));
+    if (count == 0)
+        return OK;
+    hex_encode(slice_of(root.bytes, SHA256_BYTES), hex);
+    query_tell(cli, &told);
+    jw_object_begin(&w);
+    jw_put_string(&w, SLICE("actor"), SLICE("cli"));
+    jw_put_u64(&w, SLICE("collection"), query->collection);
+    jw_put_u64(&w, SLICE("count"), count);
+    jw_put_string(&w, SLICE("query"), buf_slice(&told));
+    jw_put_string(&w, SLICE("root"), slice_of(hex, sizeof(hex)));
+    jw_object_end(&w);
+    if (body.overflowed)
+        return diag_fail(diag, ERR_LIMIT, "no memory for an entry of the log");
+    return ledger_note(&node->ledger, SLICE("export"), buf_slice(&body), &number, diag);
 }
 
 static result export_to(const struct cli *cli, struct store_view *view, struct store_query *query,
@@ -136,6 +209,8 @@ int cmd_export(struct cli *cli)
     code = cli_query(cli, &view, &arena, &query);
     if (code != CLI_OK)
         return code;
+    if (failed(leaving_note(cli, &node, &view, &query, &diag)))
+        return cli_failed(&diag);
     result r = path == NULL ? export_to(cli, &view, &query, stdout, &count, &diag)
                             : export_file(cli, &view, &query, path, &count, &diag);
     if (failed(r))

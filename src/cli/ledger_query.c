@@ -1,10 +1,8 @@
 #include "cli/ledger_query.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
-
 #include "base/time.h"
 #include "cli/cli.h"
+#include <inttypes.h>
 
 #include "base/banned.h"
 
@@ -51,43 +49,66 @@ static int place_read(const struct cli *cli, struct store_view *view, const char
     return CLI_OK;
 }
 
-static int seq_compare(const void *a, const void *b)
-{
-    uint64_t left, right;
+struct seq_list {
+    struct arena *arena;
+    struct entry_filter *filter;
+    size_t capacity;
+};
 
-    memcpy(&left, a, sizeof(left));
-    memcpy(&right, b, sizeof(right));
-    return (left > right) - (left < right);
+static bool seq_add(struct seq_list *list, uint64_t seq)
+{
+    struct entry_filter *filter = list->filter;
+
+    if (filter->seq_count == list->capacity) {
+        uint64_t *more = arena_new(list->arena, uint64_t, 2 * list->capacity + PAGE_OBJECTS);
+
+        if (more == NULL)
+            return false;
+        if (filter->seq_count > 0)
+            memcpy(more, filter->seqs, filter->seq_count * sizeof(more[0]));
+        filter->seqs = more;
+        list->capacity = 2 * list->capacity + PAGE_OBJECTS;
+    }
+    filter->seqs[filter->seq_count++] = seq;
+    return true;
 }
 
-/* Additions of an object, those that were removed too: their entries are part of its story. */
+/* Additions that were removed are no longer found; the entry that removed them has their numbers.
+ */
+static bool removed_take(void *context, const struct told_entry *told)
+{
+    const struct json_doc *doc = &told->entry.doc;
+    int64_t seq;
+
+    for (struct json_each each = json_each(doc, json_get(doc, doc->nodes, SLICE("seqs")));
+         json_next(&each);)
+        if (json_i64(doc, each.value, &seq) && seq >= 0 && !seq_add(context, (uint64_t)seq))
+            return false;
+    return true;
+}
+
 static result seqs_find(struct store_view *view, struct arena *arena, struct entry_filter *filter,
                         struct diag *diag)
 {
     struct store_query query = {
         .ids = filter->objects, .id_count = filter->object_count, .version_all = true};
+    struct seq_list list = {.arena = arena, .filter = filter};
     struct store_page page = {.more = true};
-    size_t capacity = 0;
+    struct entry_filter removals = *filter;
 
     while (page.more) {
         TRY(store_find(view, &query, PAGE_OBJECTS, SIZE_MAX, false, arena, &page, diag));
-        if (filter->seq_count + page.count > capacity) {
-            uint64_t *more = arena_new(arena, uint64_t, 2 * capacity + PAGE_OBJECTS);
-
-            if (more == NULL)
-                return diag_fail(diag, ERR_LIMIT, "no memory for so many versions");
-            if (filter->seq_count > 0)
-                memcpy(more, filter->seqs, filter->seq_count * sizeof(more[0]));
-            filter->seqs = more;
-            capacity = 2 * capacity + PAGE_OBJECTS;
-        }
         for (size_t i = 0; i < page.count; i++)
-            filter->seqs[filter->seq_count++] = page.seqs[i];
+            (void)seq_add(&list, page.seqs[i]);
         query.seq_from = page.next_seq;
     }
-    if (filter->seq_count > 0)
-        qsort(filter->seqs, filter->seq_count, sizeof(filter->seqs[0]), seq_compare);
-    return OK;
+    removals.kinds[0] = SLICE("remove");
+    removals.kind_count = 1;
+    removals.actor_count = removals.agreement_count = removals.partner_count = 0;
+    removals.first = 0;
+    removals.end = ledger_count(&view->txn, store_log_table(view->store));
+    TRY(entries_walk(view, &removals, removed_take, &list, diag));
+    return arena->overflowed ? diag_fail(diag, ERR_LIMIT, "no memory for so many versions") : OK;
 }
 
 static void filter_tell(const struct cli *cli, struct entry_filter *filter)

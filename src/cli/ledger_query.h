@@ -13,7 +13,7 @@ struct entry_filter {
     size_t kind_count, actor_count, agreement_count, partner_count;
     slice objects[ENTRY_WORDS_MAX];
     size_t object_count;
-    uint64_t *seqs; /* of their additions, ascending; in the arena */
+    uint64_t *seqs; /* of their additions; in the arena */
     size_t seq_count;
     uint64_t first, end; /* entries */
     struct buf text;     /* owned: the filter in one line, for readers */
