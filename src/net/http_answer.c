@@ -140,6 +140,17 @@ static void field_put(struct buf *out, slice name, slice value)
     buf_put(out, SLICE("\r\n"));
 }
 
+static void number_put(struct buf *out, size_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    buf_put(out, slice_of(digits + at, sizeof digits - at));
+}
+
 static bool status_has_body(int status)
 {
     return status >= 200 && status != 204 && status != 304;
@@ -154,7 +165,9 @@ static void head_write(struct conn *conn, enum packing packing, size_t body_byte
 
     *out = BUF(ANSWER_HEAD_BYTES_MAX);
     (void)buf_reserve(out, 512);
-    buf_printf(out, "HTTP/1.1 %d ", response->status);
+    buf_put(out, SLICE("HTTP/1.1 "));
+    number_put(out, (size_t)response->status);
+    buf_byte(out, ' ');
     buf_put(out, reason_of(response->status));
     buf_put(out, SLICE("\r\n"));
     field_put(out, SLICE("Date"), date_now(conn->worker));
@@ -164,8 +177,11 @@ static void head_write(struct conn *conn, enum packing packing, size_t body_byte
         field_put(out, SLICE("Vary"), SLICE("Accept-Encoding"));
     if (packing != PACK_NONE)
         field_put(out, SLICE("Content-Encoding"), packing_names[packing]);
-    if (status_has_body(response->status))
-        buf_printf(out, "Content-Length: %zu\r\n", body_bytes);
+    if (status_has_body(response->status)) {
+        buf_put(out, SLICE("Content-Length: "));
+        number_put(out, body_bytes);
+        buf_put(out, SLICE("\r\n"));
+    }
     if (!conn->keep_alive)
         buf_put(out, SLICE("Connection: close\r\n"));
     else if (conn->exchange->head.is_http_1_0)

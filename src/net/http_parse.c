@@ -5,10 +5,13 @@
 /* RFC 9110, 5.6.2: what methods and field names are made of. */
 static bool is_token_byte(unsigned char c)
 {
-    static const char marks[] = "!#$%&'*+-.^_`|~";
+    static const bool others[256] = {
+        ['!'] = true,  ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true,
+        ['\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,
+        ['^'] = true,  ['_'] = true, ['`'] = true, ['|'] = true, ['~'] = true,
+    };
 
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-           (c != '\0' && strchr(marks, c) != NULL);
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || others[c];
 }
 
 static bool is_token(slice s)
@@ -37,8 +40,14 @@ static enum http_method method_of(slice text)
     return HTTP_OTHER;
 }
 
+struct request_line {
+    enum http_method method;
+    slice path, query;
+    bool is_http_1_0;
+};
+
 /* "HTTP/" digit "." digit.  A later minor version of 1 is answered as 1.1 (RFC 9110, 2.5). */
-static int version_parse(slice text, struct http_head *out)
+static int version_parse(slice text, struct request_line *out)
 {
     if (text.len != 8 || !slice_starts(text, SLICE("HTTP/")) || text.at[6] != '.' ||
         text.at[5] < '0' || text.at[5] > '9' || text.at[7] < '0' || text.at[7] > '9')
@@ -51,7 +60,7 @@ static int version_parse(slice text, struct http_head *out)
 
 /* Origin form, absolute form (its host is not looked at: RFC 9112, 3.2.2 puts it in front of Host,
  * and we serve one site), "*" of OPTIONS. */
-static int target_parse(slice target, struct http_head *out)
+static int target_parse(slice target, struct request_line *out)
 {
     for (size_t i = 0; i < target.len; i++)
         if ((unsigned char)target.at[i] <= ' ' || (unsigned char)target.at[i] >= 0x7f ||
@@ -77,7 +86,7 @@ static int target_parse(slice target, struct http_head *out)
     return HTTP_WHOLE;
 }
 
-static int request_line_parse(slice line, struct http_head *out)
+static int request_line_parse(slice line, struct request_line *out)
 {
     slice method, target, version;
 
@@ -96,7 +105,7 @@ static int request_line_parse(slice line, struct http_head *out)
 /* One complete line, with its LF.  HTTP_WHOLE at the empty line behind the head. */
 static int line_check(struct http_scan *scan, slice line)
 {
-    struct http_head ignored = {0};
+    struct request_line ignored = {0};
 
     if (line.len < 2 || line.at[line.len - 2] != '\r')
         return 400;
@@ -232,12 +241,18 @@ static slice line_take(slice *rest)
 int http_head_parse(slice bytes, struct http_head *out)
 {
     struct framing framing = {0};
+    struct request_line first = {0};
     int status;
 
     *out = (struct http_head){0};
     while (slice_starts(bytes, SLICE("\r\n")))
         bytes = slice_from(bytes, 2);
-    if ((status = request_line_parse(line_take(&bytes), out)) != HTTP_WHOLE)
+    status = request_line_parse(line_take(&bytes), &first);
+    out->method = first.method;
+    out->path = first.path;
+    out->query = first.query;
+    out->is_http_1_0 = first.is_http_1_0;
+    if (status != HTTP_WHOLE)
         return status;
     for (slice line; (line = line_take(&bytes)).len > 0;) {
         if ((status = field_parse(line, out)) != HTTP_WHOLE)

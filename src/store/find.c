@@ -43,20 +43,27 @@ static result corrupt(const struct store_view *view, uint64_t seq, struct diag *
                      view->store->folder, (unsigned long long)seq);
 }
 
-/* In order of seq, from seq_from on, as many as fit. */
+/* In order of seq, from seq_from on, as many as fit: stretch by stretch, so that the usual page
+ * costs a look at each record and no more. */
 static result find_in_order(struct plan *plan, size_t limit_objects, size_t limit_bytes,
                             struct store_page *out)
 {
+    const struct store_files *files = &plan->view->store->files;
     struct found found = {0};
-    uint64_t seq = plan_next(plan, 0);
-    uint64_t bytes = 0;
+    uint64_t seq = plan_next(plan, 0), bytes = 0;
+    bool is_full = limit_objects == 0;
 
-    for (; seq != SEQ_NONE && found.count < limit_objects; seq = plan_next(plan, seq + 1)) {
-        bytes += record_text_bytes(files_record(&plan->view->store->files, seq));
-        if (found.count > 0 && bytes > limit_bytes)
-            break;
-        if (!found_push(&found, plan->arena, seq))
-            return no_memory(plan->diag);
+    while (seq != SEQ_NONE && !is_full) {
+        for (uint64_t end = plan_stretch(plan, seq); seq < end && !is_full; seq++) {
+            bytes += record_text_bytes(files_record(files, seq));
+            is_full = found.count == limit_objects || (found.count > 0 && bytes > limit_bytes);
+            if (is_full)
+                break;
+            if (!found_push(&found, plan->arena, seq))
+                return no_memory(plan->diag);
+        }
+        if (!is_full)
+            seq = plan_next(plan, seq);
     }
     out->seqs = found.seqs;
     out->count = found.count;
@@ -235,7 +242,7 @@ result store_find(struct store_view *view, const struct store_query *query, size
 {
     *out = (struct store_page){0};
     TRY(view->txn.state);
-    /* Some 20 KB: more than belongs on the stack of a server's thread. */
+    /* More than belongs on the stack of a server's thread. */
     struct plan *plan = arena_new(arena, struct plan, 1);
     if (plan == NULL)
         return no_memory(diag);
@@ -243,8 +250,8 @@ result store_find(struct store_view *view, const struct store_query *query, size
     if (succeeded(r))
         r = query->newest_first ? find_newest(plan, limit_objects, limit_bytes, out)
                                 : find_in_order(plan, limit_objects, limit_bytes, out);
-    if (succeeded(r) && plan->has_opener)
-        r = plan->opener.state;
+    if (succeeded(r) && plan->opener != NULL)
+        r = plan->opener->state;
     plan_close(plan);
     TRY(r);
     TRY(view->txn.state);

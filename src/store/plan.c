@@ -20,7 +20,9 @@ static result no_memory(struct plan *plan)
 
 static struct branches *filter_new(struct plan *plan, size_t capacity)
 {
-    if (plan->filter_count == PLAN_FILTERS_MAX)
+    if (plan->filters == NULL)
+        plan->filters = arena_new(plan->arena, struct branches, PLAN_FILTERS_MAX);
+    if (plan->filters == NULL || plan->filter_count == PLAN_FILTERS_MAX)
         return NULL;
     struct branch *room = arena_new(plan->arena, struct branch, capacity + 1);
     if (room == NULL)
@@ -216,11 +218,13 @@ static bool record_at(const struct plan *plan, uint64_t seq, struct record *reco
 
 static result opener_need(struct plan *plan)
 {
-    if (plan->has_opener)
+    if (plan->opener != NULL)
         return OK;
-    plan->has_opener = true;
-    result r = opener_init(&plan->opener, plan->diag);
-    plan->opener.state = r;
+    plan->opener = arena_new(plan->arena, struct opener, 1);
+    if (plan->opener == NULL)
+        return no_memory(plan);
+    result r = opener_init(plan->opener, plan->diag);
+    plan->opener->state = r;
     return r;
 }
 
@@ -263,7 +267,7 @@ static result filter_refs_from(struct plan *plan)
         struct stix_id id;
 
         if (!stix_id_parse(query->refs_from[i], &id) || !newest_of(plan, &id, &record) ||
-            !opener_open(&plan->opener, &plan->view->store->files, &record, &object))
+            !opener_open(plan->opener, &plan->view->store->files, &record, &object))
             continue;
         for (size_t ref = 0; ref < object.ref_count; ref++)
             seqs_of_id(plan, &object.refs[ref].id, &list);
@@ -489,12 +493,8 @@ static bool specs_are_mixed(struct plan *plan)
 result plan_open(struct plan *plan, struct store_view *view, const struct store_query *query,
                  struct arena *arena, struct diag *diag)
 {
-    memset(plan, 0, sizeof(*plan));
-    plan->view = view;
-    plan->query = query;
-    plan->arena = arena;
-    plan->diag = diag;
-    plan->is_open = true;
+    *plan =
+        (struct plan){.view = view, .query = query, .arena = arena, .diag = diag, .is_open = true};
     plan->wants_all = query->version_all;
     plan->wants_first = query->version_first;
     plan->wants_last = query->version_last ||
@@ -509,6 +509,10 @@ result plan_open(struct plan *plan, struct store_view *view, const struct store_
     run_open(&plan->runs, view, query->collection);
     TRY(filters_open(plan));
     plan->specs_mixed = specs_are_mixed(plan);
+    /* The usual page: one collection, the last versions. */
+    plan->is_plain = query->collection != 0 && !query->has_modified_from &&
+                     !query->has_modified_until && !plan->specs_mixed && plan->phrase_count == 0 &&
+                     (plan->wants_last || plan->wants_all);
     return view->txn.state;
 }
 
@@ -519,8 +523,8 @@ void plan_close(struct plan *plan)
     for (size_t i = 0; i < plan->filter_count; i++)
         branches_close(&plan->filters[i]);
     run_close(&plan->runs);
-    if (plan->has_opener)
-        opener_free(&plan->opener);
+    if (plan->opener != NULL)
+        opener_free(plan->opener);
     plan->is_open = false;
 }
 
@@ -644,10 +648,10 @@ static bool phrases_stand(struct plan *plan, const struct record *record)
     struct stix_object object;
 
     if (failed(opener_need(plan)) ||
-        !opener_open(&plan->opener, &plan->view->store->files, record, &object))
+        !opener_open(plan->opener, &plan->view->store->files, record, &object))
         return false;
     for (size_t i = 0; i < plan->phrase_count; i++) {
-        struct text_walk texts = text_walk(&object, &plan->opener.arena);
+        struct text_walk texts = text_walk(&object, &plan->opener->arena);
         bool found = false;
         slice text;
 
@@ -666,9 +670,7 @@ static bool accepted(struct plan *plan, uint64_t seq)
     bool has_range = query->has_modified_from || query->has_modified_until;
     struct record record;
 
-    /* The usual page: one collection, the last versions, a block in which nothing died. */
-    if (dead_clean(&plan->dead, &plan->view->txn, seq) && query->collection != 0 && !has_range &&
-        !plan->specs_mixed && plan->phrase_count == 0 && (plan->wants_last || plan->wants_all))
+    if (plan->is_plain && dead_clean(&plan->dead, &plan->view->txn, seq))
         return true;
     if (dead_cached(&plan->dead, &plan->view->txn, DEAD_REMOVED, seq) ||
         !record_at(plan, seq, &record) || !version_accepted(plan, &record, seq))
@@ -699,6 +701,18 @@ uint64_t plan_next(struct plan *plan, uint64_t seq)
             return seq;
         seq++;
     }
+}
+
+/* A run of the collection, up to the end of a block in which nothing died. */
+uint64_t plan_stretch(struct plan *plan, uint64_t seq)
+{
+    uint64_t end = (seq / DEAD_BLOCK_SEQS + 1) * DEAD_BLOCK_SEQS;
+
+    if (!plan->is_plain || plan->filter_count > 0 || seq < plan->runs.first ||
+        seq >= plan->runs.end || !dead_clean(&plan->dead, &plan->view->txn, seq))
+        return seq + 1;
+    end = end < plan->runs.end ? end : plan->runs.end;
+    return end < plan->view->seq_end ? end : plan->view->seq_end;
 }
 
 bool plan_accepts(struct plan *plan, uint64_t seq)

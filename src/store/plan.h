@@ -18,16 +18,17 @@ struct plan {
     struct store_view *view;         /* borrowed */
     const struct store_query *query; /* borrowed */
     struct arena *arena;             /* borrowed */
-    struct branches filters[PLAN_FILTERS_MAX];
+    struct branches *filters;        /* in the arena; NULL: none */
     size_t filter_count;
     struct phrase *phrases; /* in the arena: to be looked for in the text */
     size_t phrase_count;
     struct run_walk runs;
     struct dead_cache dead;
-    struct opener opener;
-    bool has_opener, is_open;
+    struct opener *opener; /* in the arena; NULL until an object must be read */
+    bool is_open;
     bool matches_nothing;
     bool specs_mixed; /* which specification a version is in decides on others */
+    bool is_plain;    /* a collection's additions, whatever they are, as long as none is dead */
     bool wants_last, wants_first, wants_all;
     uint64_t seq_from;
     struct diag *diag; /* borrowed */
@@ -39,5 +40,7 @@ void plan_close(struct plan *plan); /* fits CLEANUP */
 
 /* The next addition at or behind seq that the query asks for; SEQ_NONE at the end. */
 uint64_t plan_next(struct plan *plan, uint64_t seq);
+/* How far the query asks for every addition from seq on, which it asks for. */
+uint64_t plan_stretch(struct plan *plan, uint64_t seq);
 /* Is this one asked for? */
 bool plan_accepts(struct plan *plan, uint64_t seq);

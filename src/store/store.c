@@ -236,6 +236,11 @@ bool store_item_at(struct store_view *view, uint64_t seq, struct store_item *out
     return true;
 }
 
+int64_t store_added_us(struct store_view *view, uint64_t seq)
+{
+    return date_of(view, seq);
+}
+
 result store_item_check(struct store_view *view, uint64_t seq, struct diag *diag)
 {
     struct record record;

@@ -97,6 +97,8 @@ struct store_item {
 };
 
 bool store_item_at(struct store_view *view, uint64_t seq, struct store_item *out);
+/* Its date_added alone. */
+int64_t store_added_us(struct store_view *view, uint64_t seq);
 /* The same with text checked against the record's checksum: ERR_CORRUPT names file and offset. */
 MUST_USE result store_item_check(struct store_view *view, uint64_t seq, struct diag *diag);
 

@@ -1,6 +1,8 @@
 /* The endpoints that give out pages: objects, one object, manifest, versions. */
 #include "taxii/server.h"
 
+#include <assert.h>
+
 #include "base/banned.h"
 
 #define PAGE_SLACK_BYTES ((size_t)32 << 20) /* positions, and what a merge of filters needs */
@@ -105,13 +107,10 @@ static slice date_text(struct exchange *exchange, int64_t us)
 static void dates_put(struct exchange *exchange, const struct page *page)
 {
     int64_t first_us = page->query.store.added_after_us, last_us = first_us;
-    struct store_item item;
 
     if (page->found.count > 0) {
-        if (store_item_at(&exchange->view, page->found.seqs[0], &item))
-            first_us = item.added_us;
-        if (store_item_at(&exchange->view, page->found.seqs[page->found.count - 1], &item))
-            last_us = item.added_us;
+        first_us = store_added_us(&exchange->view, page->found.seqs[0]);
+        last_us = store_added_us(&exchange->view, page->found.seqs[page->found.count - 1]);
     }
     http_response_header(exchange->response, SLICE("X-TAXII-Date-Added-First"),
                          date_text(exchange, first_us));
@@ -130,20 +129,32 @@ static void more_put(struct json_writer *w, struct exchange *exchange, const str
     jw_put_string(w, SLICE("next"), slice_of(next, sizeof(next)));
 }
 
+/* The cursor takes the place of the blanks. */
+static const char more_head[] = "{\"more\":true,\"next\":\""
+                                "                                "
+                                "\",\"objects\":[";
+#define MORE_HEAD_NEXT_AT (sizeof("{\"more\":true,\"next\":\"") - 1)
+static_assert(sizeof(more_head) ==
+                  MORE_HEAD_NEXT_AT + CURSOR_TEXT_BYTES + sizeof("\",\"objects\":["),
+              "as many blanks as the cursor has digits");
+
 /* Head, text and tail leave as they are; the text is the store's own memory when the page's objects
  * are neighbours there. */
 static void envelope_answer(struct exchange *exchange, struct page *page)
 {
     struct http_response *response = exchange->response;
     struct arena *arena = exchange->request->arena;
-    char next[CURSOR_TEXT_BYTES];
 
     if (page->found.count == 0) {
         response->head = SLICE("{}");
     } else if (page->found.more) {
-        cursor_make(exchange, &page->query, page->found.next_seq, next);
-        response->head = arena_printf(arena, "{\"more\":true,\"next\":\"%.*s\",\"objects\":[",
-                                      CURSOR_TEXT_BYTES, next);
+        char *head = arena_new(arena, char, sizeof(more_head));
+
+        if (head != NULL) {
+            memcpy(head, more_head, sizeof(more_head));
+            cursor_make(exchange, &page->query, page->found.next_seq, head + MORE_HEAD_NEXT_AT);
+        }
+        response->head = slice_of(head, head == NULL ? 0 : sizeof(more_head) - 1);
     } else {
         response->head = SLICE("{\"objects\":[");
     }
