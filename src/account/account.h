@@ -63,14 +63,14 @@ void accounts_close(struct accounts **accounts);
 enum login { LOGIN_OK, LOGIN_NONE /* no credentials: anonymous */, LOGIN_WRONG, LOGIN_WAIT };
 
 /* Checks an Authorization header ("Basic ...", "Bearer ..."), empty: none.  What is neither is
- * LOGIN_WRONG.  peer: the client's address without a port, for the back-off; empty: not counted.
+ * LOGIN_WRONG.  txn: reads what is known now.  peer: the client's address without a port, for the back-off; empty: not counted.
  * On LOGIN_WAIT *wait_s says how long.  Safe from any thread.
  *
  * A password that was right a moment ago is not hashed again from the same address, until it or the
  * account changes.  Wrong passwords are counted by name and by address; a right token is never made
- * to wait.  Takes a read transaction of its own. */
-enum login account_login(struct accounts *accounts, slice authorization, slice peer,
-                         struct account *out, unsigned *wait_s);
+ * to wait. */
+enum login account_login(struct accounts *accounts, struct kv_txn *txn, slice authorization,
+                         slice peer, struct account *out, unsigned *wait_s);
 
 /* Rights on a collection; account NULL is anonymous.  What anonymous may, every account may, with
  * two exceptions: a reader never has RIGHT_WRITE (unless it is an admin, who has all), a disabled

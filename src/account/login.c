@@ -22,6 +22,7 @@ static const char nobody[] = "$argon2id$v=19$m=65536,t=2,p=1$bm9ib2R5LW5vYm9keS1
 /* One log-in under way. */
 struct login_try {
     struct accounts *accounts;
+    struct kv_txn *txn; /* borrowed: of the request */
     struct authorization given;
     uint64_t now_mono_ns;
     struct hash256 user, peer; /* who has failed */
@@ -76,14 +77,6 @@ static void count_failure(const struct login_try *login)
 
 /* ---- passwords ---- */
 
-static bool user_now(struct accounts *accounts, slice name, struct user_record *out)
-{
-    CLEANUP(kv_abort) struct kv_txn txn = {0};
-
-    kv_begin_read(accounts->options.kv, &txn, NULL);
-    return name_is_lawful(name) && user_find(accounts, &txn, name, out);
-}
-
 /* With the turn to verify: a pause may have begun while we waited for it. */
 static enum login verify_in_turn(const struct login_try *login, const char *hash, unsigned *wait_s)
 {
@@ -136,7 +129,8 @@ static enum login login_basic(struct login_try *login, struct account *out, unsi
     /* With the peer in it, one who was verified here goes on while strangers elsewhere have the
      * name paused, and guesses from elsewhere never meet the quick way. */
     credentials = guard_mark(guard, 'c', given->name, given->password, peer);
-    if (!user_now(login->accounts, given->name, &record))
+    if (!name_is_lawful(given->name) ||
+        !user_find(login->accounts, login->txn, given->name, &record))
         record = (struct user_record){0};
     if (record.account.is_disabled || peer_wait_s(login) > 0 ||
         !guard_knows(guard, &credentials, record.account.number, record.password_entry,
@@ -151,22 +145,20 @@ static enum login login_basic(struct login_try *login, struct account *out, unsi
 
 static bool token_is_good(const struct login_try *login, struct account *out)
 {
-    CLEANUP(kv_abort) struct kv_txn txn = {0};
     struct accounts *accounts = login->accounts;
     const struct world *world = accounts->options.world;
     struct token_record record = {0};
     struct hash256 given = sha256(login->given.secret);
     bool is_right;
 
-    kv_begin_read(accounts->options.kv, &txn, NULL);
-    (void)token_read(accounts, &txn, login->given.token_id, &record);
+    (void)token_read(accounts, login->txn, login->given.token_id, &record);
     is_right =
         secret_eq(slice_of(given.bytes, SHA256_BYTES), slice_of(record.hash.bytes, SHA256_BYTES));
     if (!is_right || record.token.id[0] == '\0')
         return false;
     if (record.token.expires_us != 0 && world->now_us(world->context) >= record.token.expires_us)
         return false;
-    return account_numbered(&txn, accounts, record.token.account, out) && !out->is_disabled;
+    return account_numbered(login->txn, accounts, record.token.account, out) && !out->is_disabled;
 }
 
 /* Nobody guesses 32 random bytes, so a right token is never made to wait; a wrong one is, by the
@@ -197,12 +189,12 @@ static void scratch_free(struct buf *scratch)
     buf_free(scratch);
 }
 
-enum login account_login(struct accounts *accounts, slice authorization, slice peer,
-                         struct account *out, unsigned *wait_s)
+enum login account_login(struct accounts *accounts, struct kv_txn *txn, slice authorization,
+                         slice peer, struct account *out, unsigned *wait_s)
 {
     CLEANUP(scratch_free) struct buf scratch = BUF(AUTHORIZATION_BYTES_MAX);
     const struct world *world = accounts->options.world;
-    struct login_try login = {.accounts = accounts, .peer_text = peer};
+    struct login_try login = {.accounts = accounts, .txn = txn, .peer_text = peer};
     enum login verdict = LOGIN_WRONG;
 
     *out = (struct account){0};

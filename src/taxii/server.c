@@ -65,7 +65,7 @@ static bool log_in(struct exchange *exchange)
     const struct http_request *request = exchange->request;
     unsigned wait_s = 0;
 
-    switch (account_login(exchange->taxii->accounts,
+    switch (account_login(exchange->taxii->accounts, &exchange->view.txn,
                           http_header_find(request, SLICE("authorization")), request->peer,
                           &exchange->account, &wait_s)) {
     case LOGIN_OK:

@@ -12,6 +12,15 @@
 #define HERE SLICE("192.0.2.1")
 #define THERE SLICE("198.51.100.7")
 
+static enum login log_in(struct fixture *f, slice header, slice peer, struct account *account,
+                         unsigned *wait_s)
+{
+    CLEANUP(kv_abort) struct kv_txn txn;
+
+    kv_begin_read(f->kv, &txn, &f->diag);
+    return account_login(f->accounts, &txn, header, peer, account, wait_s);
+}
+
 /* "name:password" as the header carries it. */
 static enum login basic(struct fixture *f, slice name, slice password, slice peer, unsigned *wait_s)
 {
@@ -25,7 +34,7 @@ static enum login basic(struct fixture *f, slice name, slice password, slice pee
     buf_put(&text, password);
     buf_put(&header, SLICE("Basic "));
     base64_encode(&header, buf_slice(&text));
-    verdict = account_login(f->accounts, buf_slice(&header), peer, &account, wait_s);
+    verdict = log_in(f, buf_slice(&header), peer, &account, wait_s);
     assert_true((verdict == LOGIN_OK) == slice_eq(slice_text(account.name), name));
     assert_true((verdict == LOGIN_WAIT) == (*wait_s > 0));
     return verdict;
@@ -45,7 +54,7 @@ static enum login bearer(struct fixture *f, const char *text, slice peer)
     unsigned wait_s;
 
     buf_printf(&header, "Bearer %s", text);
-    return account_login(f->accounts, buf_slice(&header), peer, &account, &wait_s);
+    return log_in(f, buf_slice(&header), peer, &account, &wait_s);
 }
 
 static void token_for(struct fixture *f, slice name, int64_t expires_us,
@@ -68,11 +77,9 @@ static void the_right_password_logs_in_and_no_other(void **state)
     assert_int_equal(try(f, SLICE("sato"), WRONG, HERE), LOGIN_WRONG);
     assert_int_equal(try(f, SLICE("robot"), SLICE(""), THERE), LOGIN_WRONG);
     assert_int_equal(try(f, SLICE("nobody"), GOOD_PASSWORD, THERE), LOGIN_WRONG);
-    assert_int_equal(account_login(f->accounts, SLICE(""), HERE, &account, &wait_s), LOGIN_NONE);
-    assert_int_equal(account_login(f->accounts, SLICE("Basic !"), HERE, &account, &wait_s),
-                     LOGIN_WRONG);
-    assert_int_equal(account_login(f->accounts, SLICE("Digest x"), HERE, &account, &wait_s),
-                     LOGIN_WRONG);
+    assert_int_equal(log_in(f, SLICE(""), HERE, &account, &wait_s), LOGIN_NONE);
+    assert_int_equal(log_in(f, SLICE("Basic !"), HERE, &account, &wait_s), LOGIN_WRONG);
+    assert_int_equal(log_in(f, SLICE("Digest x"), HERE, &account, &wait_s), LOGIN_WRONG);
 }
 
 /* The stand-in hash for unknown names costs what a real one does. */
