@@ -13,5 +13,14 @@ bool fault_fired(void);
 bool fault_here(const char *file, int line);
 #define FAULT_HERE() fault_here(__FILE__, __LINE__)
 #else
+/* Nothing fires, so a test that walks the steps ends after its first round. */
+static inline void fault_arm(unsigned long nth)
+{
+    (void)nth;
+}
+static inline bool fault_fired(void)
+{
+    return false;
+}
 #define FAULT_HERE() false
 #endif
