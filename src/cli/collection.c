@@ -109,14 +109,14 @@ int cmd_collection_list(struct cli *cli)
 {
     CLEANUP(node_close) struct node node = {0};
     CLEANUP(store_view_end) struct store_view view = {0};
-    struct collection collection;
+    struct collection collection = {0};
     struct diag diag = {0};
     int code = cli_node_open(cli, true, &node);
 
     if (code != CLI_OK)
         return code;
     store_view_begin(node.store, &view, &diag);
-    for (size_t i = 0; store_collection_at(&view, i, &collection); i++) {
+    while (store_collection_next(&view, collection.number, &collection)) {
         if (!cli->json)
             print_words(&view, &node, &collection);
         else if (print_json(&view, &node, &collection) != CLI_OK)

@@ -144,11 +144,11 @@ static result print_refs(struct store_view *view, const char *title, const char 
 static void print_place(struct store_view *view, const struct store_item *item)
 {
     char added[TIMESTAMP_TEXT_BYTES_MAX], version[TIMESTAMP_TEXT_BYTES_MAX];
-    struct collection collection = {.title = "?"};
+    struct collection collection;
 
-    for (size_t i = 0; store_collection_at(view, i, &collection); i++)
-        if (collection.number == item->collection)
-            break;
+    if (!store_collection_next(view, item->collection - 1, &collection) ||
+        collection.number != item->collection)
+        collection = (struct collection){.title = "?"};
     (void)printf("%-12s %.*s%s\n", "version", (int)timestamp_format(&item->version, version),
                  version, item->is_superseded ? "  (a later one is held)" : "");
     (void)printf("%-12s \"", "collection");

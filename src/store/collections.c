@@ -117,6 +117,18 @@ bool store_collection_at(struct store_view *view, size_t index, struct collectio
     return there && collection_read(cursor.key, cursor.value, out);
 }
 
+bool store_collection_next(struct store_view *view, uint32_t after, struct collection *out)
+{
+    CLEANUP(kv_cursor_close) struct kv_cursor cursor = {0};
+    uint8_t key[4];
+
+    if (after == UINT32_MAX)
+        return false;
+    kv_cursor_open(&view->txn, TABLE_COLLECTIONS, &cursor);
+    return kv_seek(&cursor, number_key(after + 1, key)) &&
+           collection_read(cursor.key, cursor.value, out);
+}
+
 /* An alias stands in URLs and on command lines, and must never pass for an id. */
 static bool alias_valid(slice alias)
 {

@@ -274,7 +274,7 @@ void store_status(struct store_view *view, struct store_status *out)
         .collections = kv_count(txn, TABLE_COLLECTIONS),
         .format = STORE_FORMAT,
     };
-    struct collection collection;
-    for (size_t i = 0; store_collection_at(view, i, &collection); i++)
+    struct collection collection = {0};
+    while (store_collection_next(view, collection.number, &collection))
         out->live += store_collection_count(view, collection.number);
 }

@@ -72,6 +72,8 @@ struct collection {
 
 bool store_collection_find(struct store_view *view, slice id_or_alias, struct collection *out);
 bool store_collection_at(struct store_view *view, size_t index, struct collection *out);
+/* The one with the next higher number, 0 being in front of all.  A walk over all of them. */
+bool store_collection_next(struct store_view *view, uint32_t after, struct collection *out);
 /* id NULL: a new random one.  ERR_CONFLICT: id or alias in use; ERR_INVALID: no UUIDv4, bad alias.
  */
 MUST_USE result store_collection_add(struct store *store, const struct uuid *id, slice title,

@@ -8,10 +8,10 @@
 
 bool anonymous_is_welcome(struct exchange *exchange)
 {
-    struct collection collection;
+    struct collection collection = {0};
 
     for (size_t i = 0; i < COLLECTIONS_LISTED_MAX; i++) {
-        if (!store_collection_at(&exchange->view, i, &collection))
+        if (!store_collection_next(&exchange->view, collection.number, &collection))
             return false;
         if (account_rights(exchange->taxii->accounts, &exchange->view.txn, NULL,
                            collection.number) != 0)
@@ -143,12 +143,12 @@ void get_collections(struct exchange *exchange)
     CLEANUP(buf_free) struct buf json = BUF(ANSWER_BYTES_MAX);
     struct json_writer w = JSON_WRITER(&json);
     const struct account *account = exchange->is_known ? &exchange->account : NULL;
-    struct collection collection;
+    struct collection collection = {0};
     bool any = false;
 
     jw_object_begin(&w);
     for (size_t i = 0; i < COLLECTIONS_LISTED_MAX; i++) {
-        if (!store_collection_at(&exchange->view, i, &collection))
+        if (!store_collection_next(&exchange->view, collection.number, &collection))
             break;
         unsigned rights = account_rights(exchange->taxii->accounts, &exchange->view.txn, account,
                                          collection.number);

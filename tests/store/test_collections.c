@@ -90,6 +90,13 @@ static void an_id_is_found_in_any_case(void **state)
     assert_true(store_collection_at(&view, 0, &found));
     assert_true(store_collection_at(&view, 1, &found));
     assert_false(store_collection_at(&view, 2, &found));
+    found.number = 0;
+    for (uint32_t number = 1; number <= 2; number++) { /* the walk meets each once, in order */
+        assert_true(store_collection_next(&view, found.number, &found));
+        assert_int_equal(found.number, number);
+    }
+    assert_false(store_collection_next(&view, found.number, &found));
+    assert_false(store_collection_next(&view, UINT32_MAX, &found));
 }
 
 static void one_that_holds_objects_stays(void **state)
