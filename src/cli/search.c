@@ -68,36 +68,59 @@ static int by_rank(const void *a, const void *b)
     return (left->order > right->order) - (left->order < right->order);
 }
 
+/* The words of all arguments: "two words" in quotes asks for what two arguments ask for.  One that
+ * holds none stays as it is and finds nothing. */
+static size_t words_split(const struct cli *cli, slice *words)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < cli->word_count; i++) {
+        slice word, rest = slice_text(cli->words[i]);
+        size_t before = count;
+
+        while (rest.len > 0) {
+            (void)slice_cut(rest, ' ', &word, &rest);
+            if (word.len > 0)
+                words[count++] = word;
+        }
+        if (count == before)
+            words[count++] = slice_text(cli->words[i]);
+    }
+    return count;
+}
+
 /* Words are asked for twice: first as a value (an address, a domain, a hash is one), then as words.
  */
 static result search_find(const struct cli *cli, struct store_view *view, struct store_query *query,
                           size_t limit, struct arena *arena, struct store_page *page,
                           struct diag *diag)
 {
-    slice *words = arena_new(arena, slice, cli->word_count + 1);
+    size_t room = 1;
     struct stix_id id;
 
-    if (words == NULL)
-        return diag_fail(diag, ERR_LIMIT, "no memory for the query");
     for (size_t i = 0; i < cli->word_count; i++)
-        words[i] = slice_text(cli->words[i]);
+        room += strlen(cli->words[i]) / 2 + 1;
+    slice *words = arena_new(arena, slice, room), *whole = arena_new(arena, slice, 1);
+    if (words == NULL || whole == NULL)
+        return diag_fail(diag, ERR_LIMIT, "no memory for the query");
+    *whole = cli->word_count > 0 ? slice_text(cli->words[0]) : SLICE_NONE;
     query->newest_first = true;
-    if (cli->word_count == 1 && stix_id_parse(words[0], &id)) {
-        query->ids = words;
+    if (cli->word_count == 1 && stix_id_parse(*whole, &id)) {
+        query->ids = whole;
         query->id_count = 1;
         return store_find(view, query, limit, SIZE_MAX, false, arena, page, diag);
     }
     if (cli->word_count == 1 && query->value_count == 0) {
         struct store_query by_value = *query;
 
-        by_value.values = words;
+        by_value.values = whole;
         by_value.value_count = 1;
         TRY(store_find(view, &by_value, limit, SIZE_MAX, false, arena, page, diag));
         if (page->count > 0)
             return OK;
     }
     query->words = words;
-    query->word_count = cli->word_count;
+    query->word_count = words_split(cli, words);
     return store_find(view, query, limit, SIZE_MAX, false, arena, page, diag);
 }
 

@@ -136,14 +136,16 @@ def test_search_finds_by_word_value_and_reference(node):
     node.take([indicator(7), actor, tie])
     for arguments, expected in [
         (["silent"], actor), (["heron", "silent"], actor), (["sil*"], actor),
+        (["silent heron"], actor), (["  heron  silent "], actor),
         (["198.51.0.7"], indicator(7)), (["--label", "espionage"], actor),
         (["--type", "relationship"], tie), (["--refs-to", actor["id"]], tie),
         (["--refs-from", tie["id"], "--type", "threat-actor"], actor), ([actor["id"]], actor),
     ]:
         found = node.rows("search", *arguments)
         assert [row["id"] for row in found] == [expected["id"]], arguments
-    done = node.run("search", "nowhere", check=False)
-    assert done.returncode == 3 and done.out == ""
+    for nothing in ("nowhere", "silent nowhere", "", "  "):
+        done = node.run("search", nothing, check=False)
+        assert done.returncode == 3 and done.out == "", nothing
 
 
 def test_hostile_text_never_reaches_the_terminal(node):
