@@ -241,6 +241,8 @@ void answer_refuse(struct conn *conn, int status)
         response->middle = reason_of(status);
         response->tail = SLICE("\n");
     }
+    if (status == 503)
+        http_response_header(response, SLICE("Retry-After"), SLICE("5"));
     answer_prepare(conn);
 }
 

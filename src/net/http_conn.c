@@ -252,6 +252,8 @@ static enum go body_begin(struct conn *conn)
     bool has_body = head->is_chunked || announced > 0;
 
     conn->body_bytes_max = 0;
+    if (conn->is_surplus)
+        return refuse(conn, 503);
     if (options->begin != NULL && options->begin(options->context, &exchange->request, announced,
                                                  &conn->body_bytes_max, &exchange->response)) {
         /* A body that is here already can be stepped over; otherwise the connection ends. */
@@ -498,14 +500,15 @@ static void peer_write(struct conn *conn)
         memcpy(conn->peer, "local", sizeof "local");
 }
 
-static struct conn *conn_new(struct worker *worker, int fd)
+static struct conn *conn_new(struct worker *worker, int fd, bool is_surplus)
 {
     size_t capacity = 0;
     struct conn *conn = FAULT_HERE() ? NULL : table_grow(NULL, &capacity, 1, 1, sizeof *conn);
 
     if (conn == NULL)
         return NULL;
-    *conn = (struct conn){.worker = worker, .fd = fd, .interest = EPOLLIN};
+    *conn =
+        (struct conn){.worker = worker, .fd = fd, .interest = EPOLLIN, .is_surplus = is_surplus};
     conn->in = BUF(READ_BYTES);
     conn->out = BUF(OUT_BYTES_MAX);
     conn->arena = ARENA(HTTP_REQUEST_ARENA_BYTES_MAX);
@@ -521,9 +524,9 @@ static void count_closed(struct worker *worker)
     metric_add(METRIC_http_connections, (uint64_t)-1); /* of all servers together */
 }
 
-void conn_open(struct worker *worker, int fd)
+void conn_open(struct worker *worker, int fd, bool is_surplus)
 {
-    struct conn *conn = conn_new(worker, fd);
+    struct conn *conn = conn_new(worker, fd, is_surplus);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = conn};
     int one = 1;
 
@@ -615,7 +618,7 @@ void conn_check_time(struct conn *conn)
     case PHASE_HELLO:
     case PHASE_HANDSHAKE:
     case PHASE_HEAD:
-        late = is_late(conn, 0);
+        late = is_late(conn, 0) || (conn->is_surplus && spent_ns > HTTP_SURPLUS_S * NS_PER_S);
         break;
     case PHASE_BODY:
         late = is_late(conn, conn->moved_bytes);

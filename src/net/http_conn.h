@@ -20,6 +20,9 @@
 #define HTTP_LINGER_BYTES_MAX ((uint64_t)1 << 30) /* thrown away behind a refused body */
 #define HTTP_LINGER_S 30
 #define HTTP_LINGER_BRIEF_S 2 /* when nothing was left unread */
+#define HTTP_SURPLUS_MAX 64   /* connections over connections_max that hear a 503; more are closed \
+                               */
+#define HTTP_SURPLUS_S 5      /* the time they have to ask */
 #define HTTP_ARENAS_KEPT 32   /* a worker's store of emptied arenas */
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -98,6 +101,7 @@ struct conn {
     bool keep_alive;    /* behind the present answer */
     bool has_unread;    /* the client is still sending what we refused */
     bool served;        /* at least one answer went out */
+    bool is_surplus;    /* over connections_max: what it asks for is answered with 503 */
     char peer[INET6_ADDRSTRLEN];
 
     uint64_t phase_mono_ns, moved_mono_ns; /* when it began; when a byte last moved */
@@ -129,7 +133,7 @@ enum go {
 };
 
 /* fd becomes the connection's; closed when that fails. */
-void conn_open(struct worker *worker, int fd);
+void conn_open(struct worker *worker, int fd, bool is_surplus);
 void conn_close(struct conn *conn);
 
 /* Something may be done: an event, or its turn in the again list. */

@@ -25,8 +25,9 @@
 #define EVENTS_AT_ONCE 256
 #define SWEEP_INTERVAL_MS 250
 #define INBOX_WAKE (-1)
-#define DESCRIPTORS_SPARE 128 /* for the database, logs, files and the workers themselves */
-#define ACCEPT_PAUSE_MS 100   /* when the process is out of descriptors */
+#define DESCRIPTORS_SPARE                                                                          \
+    (128 + HTTP_SURPLUS_MAX) /* for the database, logs, files and the workers themselves */
+#define ACCEPT_PAUSE_MS 100  /* when the process is out of descriptors */
 #define STAGE_BYTES_MAX ((size_t)1 << 20)
 
 struct http_server {
@@ -39,16 +40,22 @@ struct http_server {
     struct worker workers[];
 };
 
+/* What the acceptor sends a worker through its pipe. */
+struct inbox_item {
+    int fd; /* or INBOX_WAKE */
+    bool is_surplus;
+};
+
 /* ---- a worker ---- */
 
 static void inbox_read(struct worker *worker)
 {
-    int fds[64];
-    ssize_t bytes = read(worker->inbox_read_fd, fds, sizeof fds);
+    struct inbox_item items[64];
+    ssize_t bytes = read(worker->inbox_read_fd, items, sizeof items);
 
-    for (size_t i = 0; bytes > 0 && i < (size_t)bytes / sizeof fds[0]; i++)
-        if (fds[i] != INBOX_WAKE)
-            conn_open(worker, fds[i]);
+    for (size_t i = 0; bytes > 0 && i < (size_t)bytes / sizeof items[0]; i++)
+        if (items[i].fd != INBOX_WAKE)
+            conn_open(worker, items[i].fd, items[i].is_surplus);
 }
 
 static void again_run(struct worker *worker)
@@ -184,15 +191,19 @@ static struct worker *worker_choose(struct http_server *server, size_t turn)
     return best;
 }
 
-/* Hand a new connection over, or close it when there are too many. */
+/* Hand a new connection over.  When there are too many, a few more are taken to be told so; the
+ * rest is closed. */
 static void take(struct http_server *server, int fd, size_t turn)
 {
     struct http_shared *shared = &server->shared;
+    size_t count = atomic_load(&shared->connection_count), limit = shared->options.connections_max;
+    struct inbox_item item = {.fd = fd, .is_surplus = count >= limit};
 
-    if (atomic_load(&shared->connection_count) >= shared->options.connections_max) {
+    if (item.is_surplus) {
         metric_add(METRIC_http_connections_refused, 1);
-        log_event(LOG_LEVEL_WARN, "http.connections_max", "limit=%zu",
-                  shared->options.connections_max);
+        log_event(LOG_LEVEL_WARN, "http.connections_max", "limit=%zu", limit);
+    }
+    if (item.is_surplus && count - limit >= HTTP_SURPLUS_MAX) {
         (void)close(fd);
         return;
     }
@@ -200,7 +211,7 @@ static void take(struct http_server *server, int fd, size_t turn)
     (void)atomic_fetch_add(&shared->connection_count, 1);
     (void)atomic_fetch_add(&worker->connection_count, 1);
     metric_add(METRIC_http_connections, 1); /* of all servers together */
-    if (write(worker->inbox_write_fd, &fd, sizeof fd) != (ssize_t)sizeof fd) {
+    if (write(worker->inbox_write_fd, &item, sizeof item) != (ssize_t)sizeof item) {
         (void)atomic_fetch_sub(&shared->connection_count, 1);
         (void)atomic_fetch_sub(&worker->connection_count, 1);
         metric_add(METRIC_http_connections, (uint64_t)-1);
@@ -338,7 +349,7 @@ void http_server_stop(struct http_server **server_at, unsigned grace_ms)
 {
     struct http_server *server = *server_at;
     uint64_t one = 1;
-    int wake = INBOX_WAKE;
+    struct inbox_item wake = {.fd = INBOX_WAKE};
 
     if (server == NULL)
         return;
