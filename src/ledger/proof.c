@@ -111,7 +111,11 @@ void bundle_entry(struct bundle *bundle, uint64_t number, slice entry)
 {
     assert(number >= bundle->at && number < bundle->size);
     skip_to(bundle, number);
+    /* The tree's word for it: an entry that was altered since does not have this hash. */
+    struct hash256 leaf = tree_node(bundle->txn, ledger_tree_table(bundle->log), 0, number);
     buf_printf(bundle->out, "entry %" PRIu64 " ", number);
+    base64_encode(bundle->out, slice_of(leaf.bytes, SHA256_BYTES));
+    buf_byte(bundle->out, ' ');
     buf_put(bundle->out, entry);
     buf_byte(bundle->out, '\n');
     bundle->at = number + 1;

@@ -2,12 +2,14 @@
 import base64
 import hashlib
 import json
+import pathlib
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
-from conftest import Node, indicator
+from conftest import Node, indicator, program
 
 PASSWORD = "correct horse battery"
 
@@ -120,7 +122,8 @@ def test_a_bundle_holds_what_was_asked_for(node, tmp_path):
             continue
         number, value = rest.split(" ", 1)
         if word == "entry":
-            assert int(number) == at
+            hash64, value = value.split(" ", 1)
+            assert int(number) == at and base64.b64decode(hash64) == leaf(value.encode())
             kinds.append(json.loads(value)["kind"])
             level, node_hash = 0, leaf(value.encode())
         else:
@@ -134,6 +137,24 @@ def test_a_bundle_holds_what_was_asked_for(node, tmp_path):
         right, left = stack.pop(), stack.pop()
         stack.append((99, join(left[1], right[1])))
     assert at == size and stack[0][1] == hash_ and kinds == ["settings", "account.add"]
+
+
+def test_the_offline_verifier_believes_all_of_it(node, tmp_path):
+    verifier = pathlib.Path(program()).with_name("entente-verify")
+    if not verifier.exists():
+        pytest.skip("no entente-verify beside entente")
+    (tmp_path / "old").write_text(node.run("ledger", "head").out)
+    node.user("sato", PASSWORD)
+    (tmp_path / "new").write_text(node.run("ledger", "head").out)
+    node.run("ledger", "prove", 1, "--output", tmp_path / "one.tlog-proof")
+    node.run("ledger", "bundle", "--kind", "collection", "--output", tmp_path / "some.entente-bundle")
+    node.run("ledger", "check-consistency", tmp_path / "old", tmp_path / "new", "--output", tmp_path / "growth")
+    node.run("ledger", "export", tmp_path / "site")
+    key = node.rows("ledger", "keys")[0]["vkey"]
+    for name in ("one.tlog-proof", "some.entente-bundle", "growth", "site"):
+        done = subprocess.run([verifier, "--key", key, "--since", tmp_path / "old", tmp_path / name],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, (name, done.stdout, done.stderr)
 
 
 def test_a_server_signs_heads_and_serves_tiles_to_those_who_may(node):

@@ -411,6 +411,31 @@ static void another_format_version_is_refused(void **state)
     assert_non_null(strstr(diag.text, "made by a newer format version 3, this program reads 2"));
 }
 
+static void a_folder_of_format_1_gets_its_tree(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_view view;
+    struct diag diag = {0};
+
+    (void)import_indicators(fixture, 0, 3, 0);
+    format_set(fixture, 1);
+    {
+        CLEANUP(kv_abort) struct kv_txn txn = {0};
+
+        kv_begin_write(store_kv(fixture->store), &txn, NULL);
+        kv_clear(&txn, TABLE_TREE);
+        assert_false(failed(kv_commit(&txn)));
+    }
+    store_close(&fixture->store);
+    if (failed(fixture_open(fixture, &diag)))
+        fail_msg("%s", diag.text);
+    store_view_begin(fixture->store, &view, &diag);
+    assert_true(kv_count(&view.txn, TABLE_LOG) > 0);
+    assert_int_equal(kv_count(&view.txn, TABLE_TREE), kv_count(&view.txn, TABLE_LOG));
+    assert_int_equal(meta_get(&view.txn, META_FORMAT, 0), STORE_FORMAT);
+    store_view_end(&view);
+}
+
 static void a_folder_without_a_store_is_missing(void **state)
 {
     struct fixture *fixture = *state;
@@ -536,6 +561,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_text_is_in_one_segment, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_byte_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(another_format_version_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_folder_of_format_1_gets_its_tree, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_without_a_store_is_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_without_rights_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_store_opened_to_read_takes_nothing, setup, teardown),
