@@ -72,9 +72,16 @@ static void answer_failed(struct http_response *response, const struct diag *dia
 static bool log_in(struct ledger_web *web, const struct http_request *request,
                    struct http_response *response, struct account *account, bool *is_known)
 {
+    CLEANUP(kv_abort) struct kv_txn txn = {0};
+    struct diag diag = {0};
     unsigned wait_s = 0;
 
-    switch (account_login(web->accounts, http_header_find(request, SLICE("authorization")),
+    kv_begin_read(web->ledger->kv, &txn, &diag);
+    if (failed(txn.state)) {
+        answer_failed(response, &diag);
+        return false;
+    }
+    switch (account_login(web->accounts, &txn, http_header_find(request, SLICE("authorization")),
                           request->peer, account, &wait_s)) {
     case LOGIN_OK:
         *is_known = true;
