@@ -1,4 +1,6 @@
 """What a node says of indicators: false positives, and the list of what was seen."""
+import json
+
 from conftest import indicator
 
 
@@ -14,7 +16,7 @@ def test_a_false_positive_is_an_opinion_and_a_sighting_of_none(node):
     assert (row["count"], row["indicator"], row["name"]) == (0, one["id"], "indicator 1")
     assert sighting["object_marking_refs"] == [red] and "last_seen" not in sighting
     opinion, = node.rows("search", "--type", "opinion")
-    opinion, = node.rows("show", opinion["id"], "--raw")
+    opinion = json.loads(node.run("show", opinion["id"], "--raw").out)
     assert opinion["opinion"] == "strongly-disagree" and opinion["object_refs"] == [one["id"]]
     assert opinion["explanation"] == "our own scanner" and opinion["object_marking_refs"] == [red]
     identity, = node.rows("search", "--type", "identity")
