@@ -20,6 +20,7 @@
 struct cell {
     struct uuid indicator;
     int64_t window_us; /* SEEN_UNTIMED for events without a time */
+    bool is_record;    /* of values that the record knows */
     int64_t first_us, last_us;
     slice markings;
     struct seen_value values[REPORT_VALUES_MAX];
@@ -117,13 +118,14 @@ static int64_t window_of(const struct report *report, int64_t time_us)
 }
 
 static struct cell *cell_at(struct report *report, const struct uuid *indicator, int64_t window_us,
-                            uint32_t *index)
+                            bool is_record, uint32_t *index)
 {
     uint64_t hash = store_hash64(slice_of(indicator->bytes, 16), (uint64_t)window_us);
     uint32_t *bucket = &report->buckets[hash % BUCKETS];
 
     for (uint32_t at = *bucket; at != 0; at = report->cells[at - 1]->next)
         if (report->cells[at - 1]->window_us == window_us &&
+            report->cells[at - 1]->is_record == is_record &&
             uuid_eq(&report->cells[at - 1]->indicator, indicator)) {
             *index = at - 1;
             return report->cells[at - 1];
@@ -137,6 +139,7 @@ static struct cell *cell_at(struct report *report, const struct uuid *indicator,
         return NULL;
     *cell = (struct cell){.indicator = *indicator,
                           .window_us = window_us,
+                          .is_record = is_record,
                           .first_us = INT64_MAX,
                           .last_us = INT64_MIN,
                           .next = *bucket};
@@ -207,11 +210,11 @@ static void values_take(struct report *report, struct cell *cell, const struct h
 
 /* False: there is no room, and a flush makes it. */
 static bool hit_take(struct report *report, const struct uuid *indicator, slice markings,
-                     const struct hit *hit)
+                     const struct hit *hit, bool is_record)
 {
     int64_t window_us = hit->has_time ? window_of(report, hit->time_us) : SEEN_UNTIMED;
     uint32_t index;
-    struct cell *cell = cell_at(report, indicator, window_us, &index);
+    struct cell *cell = cell_at(report, indicator, window_us, is_record, &index);
 
     if (cell == NULL)
         return false;
@@ -225,8 +228,8 @@ static bool hit_take(struct report *report, const struct uuid *indicator, slice 
     return event_put(report, store_hash64(hit->line, 0), index) && !report->arena.overflowed;
 }
 
-result report_take(struct report *report, const struct rule *rule, const struct hit *hit,
-                   struct diag *diag)
+static result take(struct report *report, const struct rule *rule, const struct hit *hit,
+                   bool is_record, struct diag *diag)
 {
     struct stix_id id;
 
@@ -236,12 +239,24 @@ result report_take(struct report *report, const struct rule *rule, const struct 
         return OK;
     }
     if (report->cell_count < REPORT_CELLS_MAX && report->event_count < REPORT_EVENTS_MAX &&
-        hit_take(report, &id.uuid, rule->markings, hit))
+        hit_take(report, &id.uuid, rule->markings, hit, is_record))
         return OK;
     TRY(report_flush(report, NULL, diag));
-    if (!hit_take(report, &id.uuid, rule->markings, hit))
+    if (!hit_take(report, &id.uuid, rule->markings, hit, is_record))
         return diag_fail(diag, ERR_LIMIT, "no memory for sightings");
     return OK;
+}
+
+result report_take(struct report *report, const struct rule *rule, const struct hit *hit,
+                   struct diag *diag)
+{
+    return take(report, rule, hit, false, diag);
+}
+
+result report_take_record(struct report *report, const struct rule *rule, const struct hit *hit,
+                          struct diag *diag)
+{
+    return take(report, rule, hit, true, diag);
 }
 
 /* ---- from cells to rows ---- */
@@ -276,7 +291,7 @@ struct flushing {
 static void row_spread(struct seen_row *row, const struct cell *cell, int64_t first_us,
                        int64_t last_us)
 {
-    bool is_new = row->digest_count == 0;
+    bool is_new = row->digest_count == 0 && row->record_count == 0;
 
     row->first_us = is_new || first_us < row->first_us ? first_us : row->first_us;
     row->last_us = is_new || last_us > row->last_us ? last_us : row->last_us;
@@ -284,6 +299,23 @@ static void row_spread(struct seen_row *row, const struct cell *cell, int64_t fi
         row->markings = cell->markings;
     for (size_t i = 0; i < cell->value_count; i++)
         (void)seen_add_value(row, cell->values[i].path, cell->values[i].value);
+}
+
+/* Asked again, the record gives the same values, so the larger number is all of them. */
+static result record_merge(struct flushing *flushing, const struct cell *cell, size_t count)
+{
+    struct seen_row row;
+
+    arena_reset(&flushing->arena);
+    TRY(seen_read(flushing->txn, &cell->indicator, cell->window_us, &flushing->arena, &row,
+                  flushing->diag));
+    uint64_t before = seen_count(&row);
+    row_spread(&row, cell, cell->first_us, cell->last_us);
+    if (count > row.record_count)
+        row.record_count = (uint32_t)count;
+    row.touched_us = flushing->now_us;
+    seen_write(flushing->txn, &row, seen_count(&row) != before);
+    return flushing->txn->state;
 }
 
 static result cell_merge(struct flushing *flushing, const struct cell *cell,
@@ -361,8 +393,9 @@ static result cells_merge(struct report *report, int64_t now_us, struct diag *di
     for (size_t i = 0, end; succeeded(r) && i < count; i = end) {
         for (end = i; end < count && report->events[end].cell == report->events[i].cell;)
             end++;
-        r = cell_merge(&flushing, report->cells[report->events[i].cell], &report->events[i],
-                       end - i);
+        const struct cell *cell = report->cells[report->events[i].cell];
+        r = cell->is_record ? record_merge(&flushing, cell, end - i)
+                            : cell_merge(&flushing, cell, &report->events[i], end - i);
     }
     arena_free(&flushing.arena);
     seen_forget(&txn, now_us - report->place.keep_us);
@@ -594,7 +627,7 @@ static result batch_write(struct telling *telling, struct kv_txn *txn, struct uu
 
         arena_reset(&telling->arena);
         TRY(seen_read(txn, indicator, *window_us, &telling->arena, &row, diag));
-        if (row.digest_count > 0)
+        if (seen_count(&row) > 0)
             TRY(sighting_write(telling, &row, diag));
         seen_due_done(txn, indicator, *window_us);
         (*count)++;

@@ -54,6 +54,10 @@ void report_close(struct report **report);
 /* Copies what it needs; may flush.  One thread at a time. */
 MUST_USE result report_take(struct report *report, const struct rule *rule, const struct hit *hit,
                             struct diag *diag);
+/* The same for a hit of the record of past hours (scan/retro.h), which knows values and not events:
+ * a sighting counts its values while they are more than the events that were counted. */
+MUST_USE result report_take_record(struct report *report, const struct rule *rule,
+                                   const struct hit *hit, struct diag *diag);
 /* Durable when it returns OK.  *counts: since report_open; may be NULL. */
 MUST_USE result report_flush(struct report *report, struct report_counts *counts,
                              struct diag *diag);

@@ -113,6 +113,7 @@ static bool row_decode(slice bytes, struct seen_row *out)
     out->first_us = (int64_t)read_u64(&reader);
     out->last_us = (int64_t)read_u64(&reader);
     out->is_over = read_u8(&reader) == 1;
+    out->record_count = read_u32(&reader);
     out->markings = read_bytes(&reader, read_u16(&reader));
     out->value_count = read_u16(&reader);
     if (out->value_count > REPORT_VALUES_MAX)
@@ -158,6 +159,7 @@ void seen_write(struct kv_txn *txn, const struct seen_row *row, bool is_due)
     buf_u64(&out, (uint64_t)row->first_us);
     buf_u64(&out, (uint64_t)row->last_us);
     buf_byte(&out, row->is_over ? 1 : 0);
+    buf_u32(&out, row->record_count);
     put_text(&out, row->markings);
     buf_u16(&out, (uint16_t)row->value_count);
     for (size_t i = 0; i < row->value_count; i++) {
@@ -235,7 +237,7 @@ bool seen_add_value(struct seen_row *row, slice path, slice value)
 uint64_t seen_count(const struct seen_row *row)
 {
     if (!row->is_over)
-        return row->digest_count;
+        return row->digest_count > row->record_count ? row->digest_count : row->record_count;
     assert(row->digest_count == REPORT_DIGESTS_MAX);
     double share = (double)row->digests[REPORT_DIGESTS_MAX - 1] / 18446744073709551616.0;
     double count = share > 0 ? (REPORT_DIGESTS_MAX - 1) / share : REPORT_COUNT_MAX;

@@ -31,7 +31,8 @@ struct seen_row {
     size_t value_count;
     uint64_t *digests; /* sorted, distinct; room for REPORT_DIGESTS_MAX */
     size_t digest_count;
-    bool is_over; /* more were seen than are kept */
+    uint32_t record_count; /* values that the record knows of this window */
+    bool is_over;          /* more were seen than are kept */
 };
 
 struct seen {

@@ -247,6 +247,27 @@ static void a_lost_memory_never_lowers_a_count(void **state)
     assert_non_null(strstr(sighting.text, "\"last_seen\":\"2026-01-01T00:00:00.000007Z\""));
 }
 
+static void the_record_counts_values_until_events_are_more(void **state)
+{
+    struct place *place = *state;
+    struct hit hit = {.line = SLICE("hour path value"), .has_time = true, .time_us = T0};
+
+    for (int round = 0; round < 2; round++) {
+        struct report *report;
+        struct diag diag = {0};
+
+        assert_false(failed(report_open(&place->report, &report, &diag)));
+        assert_false(failed(report_take_record(report, &rule, &hit, &diag)));
+        assert_false(failed(report_flush(report, NULL, &diag)));
+        report_close(&report);
+        assert_int_equal(only_sighting(place).count, 1);
+    }
+    (void)lines_report(place, (const char *const[]){"a", NULL}, T0);
+    assert_int_equal(only_sighting(place).count, 1);
+    (void)lines_report(place, (const char *const[]){"b", NULL}, T0);
+    assert_int_equal(only_sighting(place).count, 2);
+}
+
 static void what_is_no_indicator_is_counted_alone(void **state)
 {
     struct place *place = *state;
@@ -342,6 +363,7 @@ int main(void)
         HOLDS(events_without_a_time_are_known_again),
         HOLDS(counts_of_many_are_estimates_that_do_not_grow_by_repeats),
         HOLDS(a_lost_memory_never_lowers_a_count),
+        HOLDS(the_record_counts_values_until_events_are_more),
         HOLDS(what_is_no_indicator_is_counted_alone),
         HOLDS(a_value_becomes_an_object_when_it_can_stand_alone),
 #ifdef ENTENTE_FAULTS
