@@ -29,6 +29,7 @@ struct source {
     bool is_inside;   /* of a gzip member or zstd frame that has not ended */
     enum packing packing;
     uint64_t taken_bytes, total_bytes;
+    slice unread;    /* borrowed: given back, to be read again first */
     size_t at, len;  /* what is taken and not yet used: buffer[at .. at + len) */
     z_stream gzip;   /* when packing says so */
     ZSTD_DCtx *zstd; /* owned, when packing says so */
@@ -295,6 +296,12 @@ result source_read(struct source *source, char *out, size_t room, size_t *count,
     *count = 0;
     if (room == 0)
         return OK;
+    if (source->unread.len > 0) {
+        *count = source->unread.len < room ? source->unread.len : room;
+        memcpy(out, source->unread.at, *count);
+        source->unread = slice_from(source->unread, *count);
+        return OK;
+    }
     switch (source->packing) {
     case PACK_NONE:
         return read_plain(source, out, room, count, diag);
@@ -304,6 +311,11 @@ result source_read(struct source *source, char *out, size_t room, size_t *count,
         return read_zstd(source, out, room, count, diag);
     }
     return OK;
+}
+
+void source_unread(struct source *source, slice bytes)
+{
+    source->unread = bytes;
 }
 
 uint64_t source_bytes_taken(const struct source *source)

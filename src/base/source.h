@@ -26,6 +26,9 @@ void source_close(struct source **source);
 MUST_USE result source_read(struct source *source, char *out, size_t room, size_t *count,
                             struct diag *diag);
 
+/* Give bytes back that were read, to be read again first; borrowed until they are. */
+void source_unread(struct source *source, slice bytes);
+
 /* For progress: bytes of the file (packed) that are used up, and its size, 0 when unknown. */
 uint64_t source_bytes_taken(const struct source *source);
 uint64_t source_bytes_total(const struct source *source);

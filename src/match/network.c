@@ -56,3 +56,14 @@ bool network_contains(const struct network *outer, const struct network *inner)
         return false;
     return left == 0 || ((outer->bytes[whole] ^ inner->bytes[whole]) & mask) == 0;
 }
+
+void network_print(const struct network *network, struct buf *out)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+
+    (void)inet_ntop(network->address_bits == 128 ? AF_INET6 : AF_INET, network->bytes, text,
+                    sizeof(text)); /* room enough for both */
+    buf_put(out, slice_text(text));
+    if (network->prefix_bits < network->address_bits)
+        buf_printf(out, "/%u", (unsigned)network->prefix_bits);
+}

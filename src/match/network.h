@@ -1,7 +1,7 @@
 /* IPv4 and IPv6 addresses and networks, for ISSUBSET and ISSUPERSET. */
 #pragma once
 
-#include "base/slice.h"
+#include "base/buf.h"
 
 #define NETWORK_BYTES_MAX 16
 
@@ -16,3 +16,6 @@ struct network {
 bool network_parse(slice text, struct network *out);
 
 bool network_contains(const struct network *outer, const struct network *inner); /* or is it */
+
+/* Its shortest spelling (RFC 5952); the prefix is left out of a single address. */
+void network_print(const struct network *network, struct buf *out);

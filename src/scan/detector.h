@@ -16,7 +16,7 @@
 #define BLOCK_HITS_BYTES_MAX ((size_t)1 << 30)
 #define HIT_FIELDS_MAX 16                   /* of one hit */
 #define STATE_BYTES_MAX ((size_t)256 << 20) /* of all rules that wait for more events */
-#define STATE_MARKS_MAX 4096 /* events one rule remembers for one of its expressions */
+#define STATE_EVENTS_MAX 256 /* events, or runs of alike ones, that one rule remembers */
 
 struct hit_field {
     slice path, field, value; /* copied */
@@ -102,16 +102,16 @@ struct state_counts {
     uint64_t remembered; /* held now */
     uint64_t bytes;      /* of them */
     uint64_t forgotten;  /* out of every window: no match can need them */
-    uint64_t evicted;    /* over STATE_MARKS_MAX or STATE_BYTES_MAX: a match may be missed */
+    uint64_t evicted;    /* over STATE_EVENTS_MAX or STATE_BYTES_MAX: a match may be missed */
 };
 
-/* The state holds the ruleset.  now_us: the time of events before any that has one. */
+/* The state holds the ruleset.  now_us: the time of events without one. */
 MUST_USE result detector_state_new(const struct ruleset *set, int64_t now_us,
                                    struct detector_state **out, struct diag *diag);
 void detector_state_free(struct detector_state **state);
 
 /* Adds the hits of temporal rules, in line order; marks are used up.  Blocks come in the order of
- * the stream.  An event without a time has that of the one before it. */
+ * the stream. */
 MUST_USE result detector_settle(struct detector_state *state, struct block_hits *hits,
                                 struct diag *diag);
 const struct state_counts *detector_state_counts(const struct detector_state *state);

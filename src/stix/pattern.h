@@ -126,6 +126,7 @@ void pattern_locate(slice text, uint32_t at, struct pattern_error *error);
 /* The pattern as text again, in one form: single spaces, no comments, only the parentheses and
  * quotes it needs.  Parsing that text gives the same tree. */
 void pattern_print(const struct pattern *pattern, struct buf *out);
+void pattern_print_literal(const struct pattern_literal *literal, struct buf *out);
 void pattern_print_path(const struct pattern_path *path, struct buf *out);
 void pattern_print_node(const struct pattern_node *node, struct buf *out); /* a comparison alone */
 

@@ -88,7 +88,7 @@ static void print_hex(slice bytes, struct buf *out)
     out->len += bytes.len * 2;
 }
 
-static void print_literal(const struct pattern_literal *literal, struct buf *out)
+void pattern_print_literal(const struct pattern_literal *literal, struct buf *out)
 {
     switch (literal->kind) {
     case PATTERN_STRING:
@@ -121,7 +121,7 @@ static void print_set(const struct pattern_node *node, struct buf *out)
     for (size_t i = 0; i < node->literal_count; i++) {
         if (i > 0)
             buf_put(out, SLICE(", "));
-        print_literal(&node->literals[i], out);
+        pattern_print_literal(&node->literals[i], out);
     }
     buf_byte(out, ')');
 }
@@ -138,7 +138,7 @@ void pattern_print_node(const struct pattern_node *node, struct buf *out)
     if (node->op == PATTERN_IN)
         print_set(node, out);
     else
-        print_literal(&node->literals[0], out);
+        pattern_print_literal(&node->literals[0], out);
 }
 
 static void print_qualifier(const struct pattern_node *node, struct buf *out)

@@ -254,13 +254,18 @@ static bool part_next(const struct event_field *field, const char *separators, s
 static void addresses_take(struct event_builder *builder, const struct map_rule *rule, slice path,
                            const struct event_field *field)
 {
+    /* A flow's ends belong to the event's one flow, as its ports do. */
+    slice label =
+        rule->label.len == 0 && (rule->kind == KIND_SOURCE || rule->kind == KIND_DESTINATION)
+            ? SLICE(".")
+            : rule->label;
     slice rest = field->value, host, port;
     struct event_field part;
 
     while (part_next(field, ", ;\t", &rest, &part))
-        if (!event_put_address(builder, part.value, &part, path, rule->label) &&
+        if (!event_put_address(builder, part.value, &part, path, label) &&
             host_split(part.value, &host, &port))
-            (void)event_put_address(builder, host, &part, path, rule->label); /* names are no
+            (void)event_put_address(builder, host, &part, path, label); /* names are no
                                                                                  addresses */
 }
 
