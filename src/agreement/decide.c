@@ -13,7 +13,7 @@
 
 struct deciding {
     const struct agreement *agreement;
-    const struct grant *grant;
+    const struct terms_grant *grant;
     const struct decide_request *request;
     struct arena *arena;
     struct judging judging; /* the three above, once the grant is found */
@@ -117,7 +117,7 @@ static enum reason grant_find(struct deciding *d)
     const struct decide_request *request = d->request;
 
     for (size_t i = 0; i < d->agreement->grant_count; i++) {
-        const struct grant *grant = &d->agreement->grants[i];
+        const struct terms_grant *grant = &d->agreement->grants[i];
 
         /* One that does not even say for whom it is might be the one. */
         if (grant->broken != NULL && (grant->provider.at == NULL || grant->recipients.at == NULL))
@@ -134,7 +134,8 @@ static enum reason grant_find(struct deciding *d)
     return REASON_NO_GRANT;
 }
 
-static enum reason handling_holds(const struct grant *grant, const struct decide_request *request)
+static enum reason handling_holds(const struct terms_grant *grant,
+                                  const struct decide_request *request)
 {
     if (grant->needs_transit_encrypted && !request->is_transit_encrypted)
         return REASON_ENCRYPT_IN_TRANSIT;
@@ -161,7 +162,7 @@ static enum reason reciprocity_holds(const struct deciding *d)
 
 /* ---- the object ---- */
 
-static bool type_allowed(const struct grant *grant, slice type)
+static bool type_allowed(const struct terms_grant *grant, slice type)
 {
     return !texts_hold(grant->types_denied, type) &&
            (!grant->has_types || texts_hold(grant->types, type));

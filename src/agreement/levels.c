@@ -133,7 +133,7 @@ static bool is_list_of_texts(struct value list)
 enum reason levels_allow(const struct judging *j, const struct fields *fields, int64_t hop,
                          struct restraint *restraint, struct presumed *presumed)
 {
-    const struct grant *grant = j->grant;
+    const struct terms_grant *grant = j->grant;
 
     if (!is_list_of_texts(fields->named))
         return REASON_OBJECT_MALFORMED;

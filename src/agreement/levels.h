@@ -7,7 +7,7 @@
 #include "agreement/fields.h"
 
 struct judging {
-    const struct grant *grant;
+    const struct terms_grant *grant;
     const struct decide_request *request;
     struct arena *arena;
 };

@@ -6,7 +6,7 @@
 struct reading {
     struct value grant;
     struct arena *arena;
-    struct grant *out;
+    struct terms_grant *out;
 };
 
 static void broken(struct reading *r, const char *term)
@@ -53,7 +53,7 @@ static slice plain(struct value value)
 
 static void read_levels(struct reading *r)
 {
-    struct grant *g = r->out;
+    struct terms_grant *g = r->out;
     struct value tlp = part(r, "tlp"), pap = part(r, "pap");
     struct value unmarked = value_get(tlp, SLICE("unmarked"));
     struct value pap_unmarked = value_get(pap, SLICE("unmarked"));
@@ -76,7 +76,7 @@ static void read_levels(struct reading *r)
 
 static void read_kinds(struct reading *r)
 {
-    struct grant *g = r->out;
+    struct terms_grant *g = r->out;
     struct value types = part(r, "object_types"), extensions = part(r, "extensions");
     struct value allow = value_get(types, SLICE("allow"));
     struct value unknown = value_get(extensions, SLICE("unknown"));
@@ -101,7 +101,7 @@ static void read_age(struct reading *r)
 
 static void read_language(struct reading *r)
 {
-    struct grant *g = r->out;
+    struct terms_grant *g = r->out;
     struct value lang = term(r, SLICE("lang"));
 
     g->has_languages = value_truth(lang);
@@ -117,7 +117,7 @@ static void read_language(struct reading *r)
 
 static void read_use(struct reading *r)
 {
-    struct grant *g = r->out;
+    struct terms_grant *g = r->out;
     struct value permitted = term(r, SLICE("permitted_actions"));
     struct value attribution = term(r, SLICE("attribution"));
     struct value retention = term(r, SLICE("retention"));
@@ -140,7 +140,7 @@ static void read_use(struct reading *r)
 
 static void read_handling(struct reading *r)
 {
-    struct grant *g = r->out;
+    struct terms_grant *g = r->out;
     struct value absent = term(r, SLICE("absent_refs")), granular = term(r, SLICE("granular"));
 
     g->needs_transit_encrypted =
@@ -154,11 +154,11 @@ static void read_handling(struct reading *r)
     list(r, term(r, SLICE("privilege_action")), "privilege_action", &g->purposes);
 }
 
-static void grant_read(struct value grant, struct arena *arena, struct grant *out)
+static void grant_read(struct value grant, struct arena *arena, struct terms_grant *out)
 {
     struct reading r = {grant, arena, out};
 
-    *out = (struct grant){0};
+    *out = (struct terms_grant){0};
     if (!value_text(term(&r, SLICE("provider")), arena, &out->provider))
         broken(&r, "provider");
     if (!value_is_of(term(&r, SLICE("recipients")), JSON_ARRAY))
@@ -261,7 +261,8 @@ static void read_grants(struct value grants, struct arena *arena, struct agreeme
         agreement_broken(out, "grants");
         return;
     }
-    struct grant *items = arena_new(arena, struct grant, json_count(grants.doc, grants.node));
+    struct terms_grant *items =
+        arena_new(arena, struct terms_grant, json_count(grants.doc, grants.node));
     for (struct json_each each = json_each(grants.doc, grants.node);
          items != NULL && json_next(&each);)
         grant_read((struct value){grants.doc, each.value}, arena, &items[count++]);

@@ -9,7 +9,7 @@
 #include "agreement/marking.h"
 
 /* What one provider lets its recipients have. */
-struct grant {
+struct terms_grant {
     const char *broken; /* which term makes no sense; NULL: none */
     slice provider;
     struct texts recipients, classes; /* both empty: nobody */
@@ -50,7 +50,7 @@ struct agreement {
     bool suspends_breach; /* a partner that gives too little gets only up to breach_max */
     enum tlp breach_max;
     slice recall_ack; /* a period: how soon a recall is answered */
-    const struct grant *grants;
+    const struct terms_grant *grants;
     size_t grant_count;
 };
 

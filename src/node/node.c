@@ -64,8 +64,37 @@ static const char *const *tables_of_node(void)
 
     for (size_t i = 0; account_tables[i] != NULL; i++)
         tables[count++] = account_tables[i];
-    tables[count] = allow_tables[0];
+    tables[count++] = allow_tables[0];
+    tables[count] = keep_tables[0];
     return tables;
+}
+
+/* The name space of nodes' identities, which follow from their keys. */
+static const struct uuid identities = {{0x5b, 0x0e, 0x2f, 0x61, 0x93, 0x1d, 0x4c, 0x7a, 0x8e, 0x24,
+                                        0xd7, 0x40, 0x9a, 0x6c, 0x3b, 0xf8}};
+
+static void identity_of(struct node *node)
+{
+    const uint8_t *key = node->ledger.node_key.verifier.key;
+    char text[UUID_TEXT_BYTES];
+
+    if (!node->ledger.has_keys)
+        return;
+    struct uuid uuid = uuid_v5(&identities, slice_of(key, ED25519_PUBLIC_BYTES));
+    uuid_format(&uuid, text);
+    (void)snprintf(node->identity, sizeof(node->identity), "identity--%.*s", UUID_TEXT_BYTES, text);
+}
+
+struct keep_place node_keep(const struct node *node)
+{
+    return (struct keep_place){
+        .kv = store_kv(node->store),
+        .log = store_log_table(node->store),
+        .table = store_table(node->store, keep_tables[0]),
+        .world = store_world(node->store),
+        .own = slice_text(node->identity),
+        .key = node->ledger.has_keys ? node->ledger.node_key.verifier.key : NULL,
+    };
 }
 
 struct allow_place node_allow(const struct node *node)
@@ -103,7 +132,9 @@ static result ledger_of(struct node *node, bool read_only, struct diag *diag)
         .read_only = read_only,
     };
 
-    return ledger_open(&options, &node->ledger, diag);
+    TRY(ledger_open(&options, &node->ledger, diag));
+    identity_of(node);
+    return OK;
 }
 
 static result node_start(struct node *node, bool create, bool read_only, struct diag *diag)
@@ -228,8 +259,10 @@ static void entry_apply(struct node *node, struct kv_txn *txn, struct json_parse
     }
     ledger_tree_derive(txn, store_log_table(node->store), &entry, text);
     struct allow_place allow = node_allow(node);
+    struct keep_place keep = node_keep(node);
     if (!store_apply(node->store, txn, entry.kind, number, text) &&
         !allow_apply(&allow, txn, entry.kind, number, text) &&
+        !keep_apply(&keep, txn, entry.kind, number, text) &&
         !account_apply(node->accounts, txn, entry.kind, number, text) &&
         !ledger_apply(txn, store_log_table(node->store), entry.kind, number, text) &&
         succeeded(txn->state))
@@ -254,6 +287,8 @@ static result rebuild_locked(struct node *node, struct hash256 *before, struct h
     ledger_clear_derived(&txn, store_log_table(node->store));
     struct allow_place allow = node_allow(node);
     allow_clear_derived(&allow, &txn);
+    struct keep_place keep = node_keep(node);
+    keep_clear_derived(&keep, &txn);
     for (uint64_t number = 0; number < count && succeeded(txn.state); number++)
         entry_apply(node, &txn, parser, number);
     TRY(kv_commit(&txn));

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "account/account.h"
+#include "agreement/keep.h"
 #include "base/config.h"
 #include "ledger/head.h"
 #include "scan/allow_keep.h"
@@ -22,6 +23,7 @@ struct node {
     struct accounts *accounts; /* owned */
     struct ledger ledger;      /* keys and heads */
     char folder[4096];
+    char identity[64]; /* "identity--UUID": follows from its key; empty without one */
 };
 
 /* A new one has no keys yet: their name follows from settings that its maker knows. */
@@ -43,6 +45,8 @@ MUST_USE result node_lock_serve(struct node *node, int *lock, struct diag *diag)
 
 /* Where its warning lists are; borrowed from the node. */
 struct allow_place node_allow(const struct node *node);
+/* Where its agreements and partners are; borrowed from the node. */
+struct keep_place node_keep(const struct node *node);
 /* What it reports as; borrowed from the node.  actor is borrowed, too. */
 struct report_place node_report(const struct node *node, slice actor);
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import data_folder, program
+from conftest import Node, data_folder, indicator, program
 
 TESTS = Path(__file__).resolve().parent.parent
 
@@ -81,3 +81,127 @@ def test_random_cases_equal_the_evaluator(seed):
     done = subprocess.run([sys.executable, str(TESTS / "agreement" / "compare_oracle.py"), program(), str(evaluator),
                            "5000", str(seed.randrange(1 << 32))], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-8000:]
+
+
+# ---- two nodes, their cards, an agreement ----
+
+GREEN = "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"
+RED = "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1"
+
+
+@pytest.fixture
+def pair(tmp_path):
+    nodes = []
+    for name in ("tokyo", "haifa"):
+        node = Node(tmp_path / name)
+        node.init()
+        (tmp_path / f"{name}.card").write_text(node.run("partner", "card").stdout.decode())
+        nodes.append(node)
+    return nodes
+
+
+def introduce(pair, tmp_path):
+    """Cards are exchanged and their digits compared; the ids of both."""
+    a, b = pair
+    said_a = a.run("partner", "add", tmp_path / "haifa.card").stdout.decode().splitlines()
+    said_b = b.run("partner", "add", tmp_path / "tokyo.card").stdout.decode().splitlines()
+    assert said_a[1:] == said_b[1:] and len("".join(said_a[1:]).replace(" ", "")) == 60
+    a.run("partner", "confirm", said_a[0])
+    b.run("partner", "confirm", said_b[0])
+    return said_b[0], said_a[0]
+
+
+def agree(pair, tmp_path, partner, template="bilateral"):
+    """Drafted, signed, proposed, accepted, signed, and back: in force on both sides."""
+    a, b = pair
+    agreement = a.run("agreement", "draft", partner, "--template", template).stdout.decode().strip()
+    a.run("agreement", "sign", agreement)
+    a.run("agreement", "propose", agreement, "--output", tmp_path / "a.json")
+    b.run("agreement", "accept", tmp_path / "a.json")
+    b.run("agreement", "sign", agreement)
+    b.run("agreement", "propose", agreement, "--output", tmp_path / "b.json")
+    a.run("agreement", "accept", tmp_path / "b.json")
+    return agreement
+
+
+def verdict(node, ident):
+    return [(row["decision"], row["reasons"]) for row in node.rows("agreement", "test", ident)]
+
+
+def test_two_nodes_agree_and_each_says_what_would_leave(pair, tmp_path):
+    a, b = pair
+    own, partner = introduce(pair, tmp_path)
+    a.take([indicator(1, object_marking_refs=[GREEN]), indicator(2, object_marking_refs=[RED])])
+    first, second = indicator(1)["id"], indicator(2)["id"]
+    agreement = agree(pair, tmp_path, partner)
+    for node in pair:
+        row, = node.rows("agreement", "list")
+        assert (row["id"], row["state"], row["signed"]) == (agreement, "active", True)
+        assert set(row["signatures"]) == {own, partner}
+    assert verdict(a, first) == [("share", ["OK"])]
+    assert verdict(a, second) == [("refuse", ["TLP_RED_NOT_NAMED"])]
+    assert "TLP:RED goes only to persons" in a.run("agreement", "test", second).stdout.decode()
+    assert "signed by all" in a.run("agreement", "explain", agreement).stdout.decode()
+    a.run("agreement", "suspend", agreement)
+    assert verdict(a, first) == [("refuse", ["AGREEMENT_SUSPENDED"])]
+    a.run("agreement", "resume", agreement)
+    assert verdict(a, first) == [("share", ["OK"])]
+    a.run("rebuild")
+    assert verdict(a, first) == [("share", ["OK"])]
+    a.run("agreement", "end", agreement)
+    assert verdict(a, first) == [("refuse", ["AGREEMENT_ENDED"])]
+    assert a.run("agreement", "resume", agreement, check=False).returncode == 4
+
+
+def test_nothing_goes_while_a_signature_is_missing_or_a_key_not_compared(pair, tmp_path):
+    a, _ = pair
+    own, partner = introduce(pair, tmp_path)
+    a.take([indicator(1, object_marking_refs=[GREEN])])
+    ident = indicator(1)["id"]
+    agreement = a.run("agreement", "draft", partner).stdout.decode().strip()
+    a.run("agreement", "sign", agreement)
+    assert verdict(a, ident) == [("refuse", ["AGREEMENT_UNSIGNED"])]
+    a.run("agreement", "end", agreement)
+    agreed = agree(pair, tmp_path, partner)
+    assert ("share", ["OK"]) in verdict(a, ident)
+    a.run("partner", "remove", partner)
+    assert ("share", ["OK"]) not in verdict(a, ident)
+    a.run("partner", "add", tmp_path / "haifa.card")  # not confirmed
+    assert ("share", ["OK"]) not in verdict(a, ident)
+    assert agreed
+
+
+def test_what_is_signed_changes_by_a_new_version_alone(pair, tmp_path):
+    a, _ = pair
+    own, partner = introduce(pair, tmp_path)
+    a.take([indicator(1, object_marking_refs=[GREEN])])
+    ident = indicator(1)["id"]
+    agreement = agree(pair, tmp_path, partner)
+    text = json.loads(a.run("agreement", "show", agreement).stdout)
+    del text["signatures"]
+    text["grants"][0]["tlp"]["max"] = "clear"
+    (tmp_path / "next.json").write_text(json.dumps(text))
+    done = a.run("agreement", "edit", agreement, tmp_path / "next.json", check=False)
+    assert done.returncode == 1 and "a change is version 2 or higher" in done.stderr.decode()
+    text["version"] = 2
+    (tmp_path / "next.json").write_text(json.dumps(text))
+    a.run("agreement", "edit", agreement, tmp_path / "next.json")
+    assert verdict(a, ident) == [("share", ["OK"])]  # version 1 is in force until all have signed
+    assert a.rows("agreement", "list")[0]["version"] == 2
+
+
+def test_an_altered_proposal_or_card_is_refused(pair, tmp_path):
+    a, b = pair
+    own, partner = introduce(pair, tmp_path)
+    agreement = a.run("agreement", "draft", partner).stdout.decode().strip()
+    a.run("agreement", "sign", agreement)
+    text = json.loads(a.run("agreement", "show", agreement).stdout)
+    text["grants"][0]["tlp"]["max"] = "red"
+    (tmp_path / "bad.json").write_text(json.dumps(text))
+    done = b.run("agreement", "accept", tmp_path / "bad.json", check=False)
+    assert done.returncode == 5 and done.stderr.decode().endswith("signatures[0]: does not sign this text\n")
+    card = json.loads((tmp_path / "tokyo.card").read_text())
+    card["name"] = "someone else"
+    (tmp_path / "bad.card").write_text(json.dumps(card))
+    assert b.run("partner", "add", tmp_path / "bad.card", check=False).returncode == 5
+    assert b.run("agreement", "sign", "agreement--none", check=False).returncode == 3

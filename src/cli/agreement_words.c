@@ -1,0 +1,264 @@
+/* agreement explain, test: in words. */
+#include "cli/agreement.h"
+
+#include "agreement/redact.h"
+#include "base/time.h"
+
+#include "base/banned.h"
+
+#define OBJECT_BYTES_MAX ((size_t)64 << 20)
+
+static void words_list(const char *label, struct texts texts)
+{
+    if (texts.count == 0)
+        return;
+    (void)printf("  %s", label);
+    for (size_t i = 0; i < texts.count; i++) {
+        (void)fputs(i > 0 ? ", " : " ", stdout);
+        cli_print_text(stdout, texts.at[i]);
+    }
+    (void)putchar('\n');
+}
+
+static void explain_grant(const struct terms_grant *g)
+{
+    (void)printf("%.*s may send", SLICE_ARG(g->provider));
+    (void)printf(" objects up to TLP:%.*s\n", SLICE_ARG(tlp_name(g->tlp_max)));
+    words_list("to", g->recipients);
+    words_list("to anyone of class", g->classes);
+    if (g->recipients.count == 0 && g->classes.count == 0)
+        (void)printf("  to nobody\n");
+    if (g->has_types)
+        words_list("of these types alone:", g->types);
+    words_list("never of type", g->types_denied);
+    if (g->tlp_unmarked == TLP_NONE)
+        (void)printf("  what has no TLP level is refused\n");
+    else
+        (void)printf("  what has no TLP level counts as TLP:%.*s\n",
+                     SLICE_ARG(tlp_name(g->tlp_unmarked)));
+    (void)printf("  TLP:RED %s\n",
+                 g->has_red_named ? "goes to persons whom it names" : "is refused");
+    words_list("always without", g->redact);
+    (void)printf("  parts that may not go are %s\n",
+                 g->refuses_granular ? "a reason to refuse the whole" : "removed");
+    if (g->attribution == ATTRIBUTION_MUST_NOT)
+        (void)printf("  who made an object is removed\n");
+    (void)printf("  the recipient may do: %.*s at most\n", SLICE_ARG(action_name(g->permitted)));
+    words_list("and may pass it on to", g->onward);
+    if (g->retention.len > 0)
+        (void)printf("  and keeps it for %.*s at most\n", SLICE_ARG(g->retention));
+}
+
+int cmd_agreement_explain(struct cli *cli)
+{
+    CLEANUP(node_close) struct node node = {0};
+    CLEANUP(arena_free) struct arena arena = ARENA(AGREEMENT_ARENA_BYTES_MAX);
+    CLEANUP(kept_free) struct kept held = {0};
+    CLEANUP(kv_abort) struct kv_txn txn = {0};
+    struct diag diag = {0};
+
+    if (cli->word_count != 1)
+        return cli_misused(cli, "takes an agreement's id");
+    int code = cli_node_open(cli, true, &node);
+    if (code != CLI_OK)
+        return code;
+    struct keep_place place = node_keep(&node);
+    kv_begin_read(place.kv, &txn, &diag);
+    code = cli_agreement(&place, &txn, cli->words[0], true, &arena, &held);
+    if (code != CLI_OK)
+        return code;
+    slice state = keep_state(&place, &txn, slice_text(cli->words[0]));
+    cli_print_text(stdout, held.terms.name);
+    (void)printf(", version %lld: %.*s, %s\n", (long long)held.version, SLICE_ARG(state),
+                 held.terms.is_signed ? "signed by all" : "not signed by all: nothing goes yet");
+    for (size_t i = 0; i < held.terms.grant_count; i++)
+        explain_grant(&held.terms.grants[i]);
+    return CLI_OK;
+}
+
+/* ---- test ---- */
+
+struct looking {
+    struct store_view *view;
+    struct json_parser *parsers[2]; /* of the object, of what it points to */
+    struct json_doc docs[2];
+    struct arena *arena;
+    struct buf text;
+};
+
+static bool object_find(struct looking *l, size_t which, slice id, struct value *out)
+{
+    struct store_query query = {.ids = &id, .id_count = 1, .version_last = true};
+    struct store_page page;
+    struct store_item item;
+
+    if (failed(store_find(l->view, &query, 1, SIZE_MAX, false, l->arena, &page, NULL)) ||
+        page.count == 0 || !store_item_at(l->view, page.seqs[0], &item) || item.text.len == 0 ||
+        failed(json_parse_copy(l->parsers[which], item.text, &l->docs[which], NULL)))
+        return false;
+    *out = (struct value){&l->docs[which], l->docs[which].nodes};
+    return true;
+}
+
+static bool target_find(void *context, slice id, struct value *out)
+{
+    return object_find(context, 1, id, out);
+}
+
+/* The marking definitions that the node holds. */
+static bool markings_find(struct looking *l, struct markings *out)
+{
+    static const slice type[] = {S("marking-definition")};
+    struct store_query query = {.types = type, .type_count = 1, .version_last = true};
+    struct store_page page;
+    struct store_item item;
+    struct value one;
+    size_t count = 0;
+
+    if (failed(store_find(l->view, &query, 10000, SIZE_MAX, false, l->arena, &page, NULL)))
+        return false;
+    struct marking *items = arena_new(l->arena, struct marking, page.count + 1);
+    for (size_t i = 0; items != NULL && i < page.count; i++) {
+        slice id;
+
+        if (!store_item_at(l->view, page.seqs[i], &item))
+            continue;
+        id = arena_copy(l->arena, slice_text(item.id));
+        slice text = arena_copy(l->arena, item.text);
+        if (text.at == NULL || failed(json_parse_copy(l->parsers[1], text, &l->docs[1], NULL)))
+            continue;
+        one = (struct value){&l->docs[1], l->docs[1].nodes};
+        /* Its texts must outlive the parser's next text. */
+        struct json_doc *doc = arena_new(l->arena, struct json_doc, 1);
+        if (doc == NULL)
+            return false;
+        *doc = l->docs[1];
+        doc->text = text;
+        one.doc = doc;
+        marking_read(one, l->arena, &items[count]);
+        items[count++].id = id;
+    }
+    marking_sort(items, count);
+    *out = (struct markings){items, count, NULL};
+    return items != NULL && !l->arena->overflowed;
+}
+
+static int answer_print(const struct cli *cli, slice object, slice agreement, slice recipient,
+                        const struct decision *decision)
+{
+    CLEANUP(buf_free) struct buf out = BUF(OBJECT_BYTES_MAX);
+    struct json_writer w = JSON_WRITER(&out);
+
+    if (cli->json) {
+        jw_object_begin(&w);
+        jw_put_string(&w, SLICE("object"), object);
+        jw_put_string(&w, SLICE("agreement"), agreement);
+        jw_put_string(&w, SLICE("recipient"), recipient);
+        decision_write(decision, &w);
+        jw_object_end(&w);
+        return cli_print_json(&out);
+    }
+    (void)printf("%.*s to %.*s under %.*s: %.*s\n", SLICE_ARG(object), SLICE_ARG(recipient),
+                 SLICE_ARG(agreement), SLICE_ARG(verdict_name(decision->verdict)));
+    for (size_t i = 0; i < decision->reason_count; i++)
+        (void)printf("  %.*s\n", SLICE_ARG(reason_words(decision->reasons[i])));
+    for (size_t i = 0; i < decision->removed_count; i++) {
+        (void)printf("  without ");
+        cli_print_text(stdout, decision->removed[i]);
+        (void)putchar('\n');
+    }
+    for (size_t i = 0; i < decision->obligation_count; i++)
+        (void)printf("  with the obligation %.*s=%.*s\n", SLICE_ARG(decision->obligations[i].name),
+                     SLICE_ARG(decision->obligations[i].value));
+    return CLI_OK;
+}
+
+static slice country_of(const struct kept *held, slice party, struct arena *arena)
+{
+    struct value list = value_get(held->document, SLICE("parties"));
+    slice country = SLICE("???");
+
+    for (struct json_each each = json_each(list.doc, list.node); json_next(&each);) {
+        struct value one = {list.doc, each.value};
+
+        if (value_is(value_get(one, SLICE("id")), party))
+            (void)value_text(value_get(one, SLICE("country")), arena, &country);
+    }
+    return country;
+}
+
+/* Under one agreement, to each other party. */
+static int test_under(const struct cli *cli, const struct keep_place *place, struct looking *l,
+                      const struct markings *markings, const struct kept *held, slice id,
+                      struct value object)
+{
+    struct decide_request request = {.provider = place->own,
+                                     .now_us = place->world->now_us(place->world->context),
+                                     .is_transit_encrypted = true,
+                                     .is_rest_encrypted = true,
+                                     .markings = markings,
+                                     .world = {target_find, l}};
+    struct decision decision;
+    int code = CLI_OK;
+
+    for (size_t i = 0; code == CLI_OK && i < held->terms.parties.count; i++) {
+        request.recipient = held->terms.parties.at[i];
+        if (slice_eq(request.recipient, place->own))
+            continue;
+        request.country = country_of(held, request.recipient, l->arena);
+        agreement_decide(&held->terms, object, &request, l->arena, &decision);
+        code = answer_print(cli, id, held->terms.id, request.recipient, &decision);
+    }
+    return code;
+}
+
+static int test_one(const struct cli *cli, const struct keep_place *place, struct looking *l,
+                    const struct markings *markings, slice id)
+{
+    struct value object;
+    slice agreement;
+    int code = CLI_OK;
+
+    if (!object_find(l, 0, id, &object))
+        return cli_fail(CLI_NOT_FOUND, "%.*s: the node has no such object", SLICE_ARG(id));
+    for (size_t i = 0;
+         code == CLI_OK && keep_agreement_at(place, &l->view->txn, i, l->arena, &agreement); i++) {
+        CLEANUP(kept_free) struct kept held = {0};
+
+        code = cli_agreement(place, &l->view->txn, arena_text(l->arena, agreement), true, l->arena,
+                             &held);
+        if (code == CLI_OK)
+            code = test_under(cli, place, l, markings, &held, id, object);
+    }
+    return code;
+}
+
+int cmd_agreement_test(struct cli *cli)
+{
+    CLEANUP(node_close) struct node node = {0};
+    CLEANUP(arena_free) struct arena arena = ARENA(OBJECT_BYTES_MAX);
+    CLEANUP(store_view_end) struct store_view view = {0};
+    CLEANUP(json_parser_free) struct json_parser *first = NULL;
+    CLEANUP(json_parser_free) struct json_parser *second = NULL;
+    struct looking l = {.view = &view, .arena = &arena};
+    struct markings markings;
+    struct diag diag = {0};
+
+    if (cli->word_count == 0)
+        return cli_misused(cli, "takes ids of objects");
+    int code = cli_node_open(cli, true, &node);
+    if (code != CLI_OK)
+        return code;
+    if (failed(json_parser_new(JSON_DEPTH_MAX, &first, &diag)) ||
+        failed(json_parser_new(JSON_DEPTH_MAX, &second, &diag)))
+        return cli_failed(&diag);
+    l.parsers[0] = first;
+    l.parsers[1] = second;
+    struct keep_place place = node_keep(&node);
+    store_view_begin(node.store, &view, &diag);
+    if (!markings_find(&l, &markings))
+        return cli_fail(CLI_FAILED, "the marking definitions cannot be read");
+    for (size_t i = 0; code == CLI_OK && i < cli->word_count; i++)
+        code = test_one(cli, &place, &l, &markings, slice_text(cli->words[i]));
+    return code;
+}
