@@ -83,6 +83,9 @@ MUST_USE int cli_count(const struct cli *cli, const char *option, size_t least, 
 /* ---- words ---- */
 
 void cli_usage(FILE *out, const struct cli_command *command);
+/* The commands that begin with a word: "user" lists "user add" and its like.  False, and nothing
+ * printed, when none does.  out NULL: only asks. */
+bool cli_usage_family(FILE *out, const char *word);
 /* "entente: ..." on stderr; returns the code, so that a command ends with `return cli_fail(...)`.
  */
 int cli_fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);

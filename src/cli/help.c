@@ -50,6 +50,32 @@ static void usage_all(FILE *out)
         out);
 }
 
+/* Is it "user add" to "user"? */
+static bool is_of_family(const struct cli_command *command, slice word)
+{
+    slice first, rest;
+
+    return slice_cut(slice_text(command->words), ' ', &first, &rest) && slice_eq(first, word);
+}
+
+bool cli_usage_family(FILE *out, const char *word)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < cli_command_count; i++) {
+        if (!is_of_family(&cli_commands[i], slice_text(word)))
+            continue;
+        if (out == NULL)
+            return true;
+        if (count++ == 0)
+            (void)fprintf(out, "usage: entente %s COMMAND [ARGUMENTS] [--OPTION ...]\n\n", word);
+        (void)fprintf(out, "  %-25s %s\n", cli_commands[i].words, cli_commands[i].help);
+    }
+    if (count > 0)
+        (void)fprintf(out, "\n\"entente %s COMMAND --help\" says more.\n", word);
+    return count > 0;
+}
+
 void cli_usage(FILE *out, const struct cli_command *command)
 {
     if (command == NULL) {
@@ -72,6 +98,8 @@ int cmd_help(struct cli *cli)
     const struct cli_command *command =
         cli_command_find((int)cli->word_count, cli->words, &word_count);
 
+    if (cli->word_count == 1 && command == NULL && cli_usage_family(stdout, cli->words[0]))
+        return CLI_OK;
     if (cli->word_count > 0 && command == NULL)
         return cli_fail(CLI_NOT_FOUND, "no command \"%s\"; \"entente help\" lists them",
                         cli->words[0]);

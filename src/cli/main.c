@@ -32,17 +32,29 @@ static bool folder_find(struct cli *cli)
     return bytes >= 0 && (size_t)bytes < sizeof(cli->folder_default);
 }
 
+static bool asks_for_help(const char *argument)
+{
+    return slice_eq(slice_text(argument), SLICE("--help")) ||
+           slice_eq(slice_text(argument), SLICE("-h"));
+}
+
 static int without_command(int argc, char **argv)
 {
     if (argc < 2) {
         cli_usage(stderr, NULL);
         return CLI_MISUSED;
     }
-    if (slice_eq(slice_text(argv[1]), SLICE("--help")) ||
-        slice_eq(slice_text(argv[1]), SLICE("-h"))) {
+    if (asks_for_help(argv[1])) {
         cli_usage(stdout, NULL);
         return cli_end(CLI_OK);
     }
+    if (argc == 3 && asks_for_help(argv[2]) && cli_usage_family(stdout, argv[1]))
+        return cli_end(CLI_OK);
+    if (argc == 2 && cli_usage_family(stderr, argv[1]))
+        return CLI_MISUSED;
+    if (argc > 2 && cli_usage_family(NULL, argv[1]))
+        return cli_fail(CLI_MISUSED, "no command \"%s %s\"; \"entente help\" lists them", argv[1],
+                        argv[2]);
     return cli_fail(CLI_MISUSED, "no command \"%s\"; \"entente help\" lists them", argv[1]);
 }
 

@@ -30,11 +30,20 @@ def test_every_command_explains_itself():
     (["search", "x", "--limit", "0"], 2, "takes 1 to"),
     (["search", "x", "--limit=1e9"], 2, "takes 1 to"),
     (["version", "--json=1"], 2, "--json takes no value"),
-    (["user", "frob"], 2, 'no command "user"'),
+    (["improt", "x"], 2, 'no command "improt"'),
+    (["user", "frob"], 2, 'no command "user frob"'),
+    (["user"], 2, "usage: entente user COMMAND"),
 ])
 def test_misuse_is_said_in_a_line(arguments, code, words, tmp_path):
     done = call(*arguments, env={**os.environ, "ENTENTE_FOLDER": str(tmp_path)})
     assert done.returncode == code and words in done.stderr and done.stdout == ""
+
+
+def test_a_family_of_commands_lists_its_own():
+    for arguments in (["user", "--help"], ["help", "user"]):
+        done = call(*arguments)
+        assert done.returncode == 0 and done.stderr == ""
+        assert "  user add " in done.stdout and "token add" not in done.stdout
 
 
 def test_a_folder_without_a_node_is_not_found(tmp_path):
