@@ -97,9 +97,13 @@ static bool entries_check(struct walk *walk, uint64_t first, struct entente_byte
     for (size_t i = 0; i < width; i++) {
         uint64_t number = first + i;
 
-        if (!entry_next(&bundle, &entry))
-            return refuse_entry(walk->why, number, "entry %" PRIu64 ": %s is cut off in it", number,
-                                path);
+        if (!entry_next(&bundle, &entry)) {
+            /* Behind one that is wrong the lengths are none either: the first is what is told. */
+            if (walk->out->entries_wrong++ == 0)
+                (void)refuse_entry(walk->why, number, "entry %" PRIu64 ": %s is cut off in it",
+                                   number, path);
+            return false;
+        }
         entente_leaf_hash(entry, &hash);
         if (!entente_hash_equal(&hash, &hashes[i]) && walk->out->entries_wrong++ == 0)
             (void)refuse_entry(walk->why, number,

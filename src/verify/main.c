@@ -75,11 +75,14 @@ static enum report_exit option_take(struct report *report, int option)
 int main(int argc, char **argv)
 {
     static struct report report = {.program = "entente-verify"};
+    static char name[] = "entente-verify";
 
     if (!entente_start()) {
         (void)fprintf(stderr, "entente-verify: libsodium does not start\n");
         return REPORT_FAILED;
     }
+    if (argc > 0)
+        argv[0] = name; /* what getopt puts in front of its words */
     for (int option; (option = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
         if (option == 'h')
             return fputs(usage, stdout) < 0 || fflush(stdout) != 0 ? REPORT_FAILED : REPORT_PROVEN;

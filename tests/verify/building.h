@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sodium.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/encode.h"
@@ -296,6 +297,84 @@ static inline void bundle_make(struct buf *out, const struct made_log *log, size
     }
     buf_byte(out, '\n');
     head_make(out, log, size, signers);
+}
+
+/* ---- folders of tiles ---- */
+
+/* A file of a folder with the folders above it. */
+static inline void file_put(const char *folder, const char *name, slice bytes)
+{
+    char path[512];
+    FILE *file;
+
+    for (size_t i = 0; name[i] != '\0'; i++)
+        if (name[i] == '/') {
+            (void)snprintf(path, sizeof(path), "%.400s/%.*s", folder, (int)(i < 100 ? i : 100),
+                           name);
+            (void)mkdir(path, 0700);
+        }
+    (void)snprintf(path, sizeof(path), "%.400s/%.100s", folder, name);
+    file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes.at, 1, bytes.len, file), bytes.len);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Small logs only: below 256,000 entries, so that an index has three digits. */
+static inline void tile_name(char out[64], const char *level, size_t index, size_t width)
+{
+    int at = snprintf(out, 64, "tile/%s/%03zu", level, index);
+
+    if (width < 256)
+        (void)snprintf(out + at, 64 - (size_t)at, ".p/%zu", width);
+}
+
+static inline void tiles_make(const char *folder, const struct made_log *log, size_t size,
+                              unsigned level)
+{
+    size_t hashes = size >> (8 * level), each = (size_t)1 << (8 * level);
+    char name[64], number[4];
+
+    (void)snprintf(number, sizeof(number), "%u", level);
+    for (size_t first = 0; first < hashes; first += 256) {
+        struct buf tile = BUF(1 << 14);
+        size_t width = hashes - first < 256 ? hashes - first : 256;
+
+        for (size_t i = first; i < first + width; i++) {
+            uint8_t hash[32];
+
+            tree_hash(log, i * each, (i + 1) * each, hash);
+            buf_put(&tile, slice_of(hash, 32));
+        }
+        tile_name(name, number, first / 256, width);
+        file_put(folder, name, buf_slice(&tile));
+        buf_free(&tile);
+    }
+}
+
+static inline void folder_make(const char *folder, const struct made_log *log, size_t size,
+                               const struct signer *const *signers)
+{
+    struct buf head = BUF(1 << 14);
+    char name[64];
+
+    for (size_t first = 0; first < size; first += 256) {
+        struct buf bundle = BUF((size_t)1 << 25);
+        size_t width = size - first < 256 ? size - first : 256;
+
+        for (size_t i = first; i < first + width; i++) {
+            buf_u16(&bundle, (uint16_t)log->entries[i].len);
+            buf_put(&bundle, buf_slice(&log->entries[i]));
+        }
+        tile_name(name, "entries", first / 256, width);
+        file_put(folder, name, buf_slice(&bundle));
+        buf_free(&bundle);
+    }
+    for (unsigned level = 0; size >> (8 * level) > 0; level++)
+        tiles_make(folder, log, size, level);
+    head_make(&head, log, size, signers);
+    file_put(folder, "checkpoint", buf_slice(&head));
+    buf_free(&head);
 }
 
 /* Two witnesses, and a third that nobody trusts. */
