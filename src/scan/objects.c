@@ -122,7 +122,7 @@ static enum rules_reason reason_of(const struct ruleset_builder *builder,
         return RULES_REVOKED;
     if (!choice->keep_expired && meta->valid_until_us <= choice->now_us)
         return RULES_EXPIRED;
-    if (meta->confidence < choice->confidence_least)
+    if (choice->confidence_least > 0 && meta->confidence < choice->confidence_least)
         return RULES_FILTERED;
     if (choice->tlp_most != RULE_TLP_NONE && meta->tlp > choice->tlp_most)
         return RULES_FILTERED;
