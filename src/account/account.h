@@ -63,8 +63,8 @@ void accounts_close(struct accounts **accounts);
 enum login { LOGIN_OK, LOGIN_NONE /* no credentials: anonymous */, LOGIN_WRONG, LOGIN_WAIT };
 
 /* Checks an Authorization header ("Basic ...", "Bearer ..."), empty: none.  What is neither is
- * LOGIN_WRONG.  txn: reads what is known now.  peer: the client's address without a port, for the back-off; empty: not counted.
- * On LOGIN_WAIT *wait_s says how long.  Safe from any thread.
+ * LOGIN_WRONG.  txn: reads what is known now.  peer: the client's address without a port, for the
+ * back-off; empty: not counted. On LOGIN_WAIT *wait_s says how long.  Safe from any thread.
  *
  * A password that was right a moment ago is not hashed again from the same address, until it or the
  * account changes.  Wrong passwords are counted by name and by address; a right token is never made

@@ -20,10 +20,11 @@
 #define HTTP_LINGER_BYTES_MAX ((uint64_t)1 << 30) /* thrown away behind a refused body */
 #define HTTP_LINGER_S 30
 #define HTTP_LINGER_BRIEF_S 2 /* when nothing was left unread */
-#define HTTP_SURPLUS_MAX 64   /* connections over connections_max that hear a 503; more are closed \
-                               */
-#define HTTP_SURPLUS_S 5      /* the time they have to ask */
-#define HTTP_ARENAS_KEPT 32   /* a worker's store of emptied arenas */
+#define HTTP_SURPLUS_MAX                                                                           \
+    64                      /* connections over connections_max that hear a 503; more are closed   \
+                             */
+#define HTTP_SURPLUS_S 5    /* the time they have to ask */
+#define HTTP_ARENAS_KEPT 32 /* a worker's store of emptied arenas */
 
 #define NS_PER_S UINT64_C(1000000000)
 
