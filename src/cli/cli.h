@@ -115,6 +115,14 @@ void cli_progress_step(struct cli_progress *progress, uint64_t done, uint64_t to
                        uint64_t count);
 void cli_progress_end(struct cli_progress *progress);
 
+/* ---- telemetry ---- */
+
+struct telemetry_map;
+/* --format names one that there is. */
+MUST_USE int cli_format_check(const struct cli *cli);
+/* The map of --map, owned; NULL without one. */
+MUST_USE int cli_map_load(const struct cli *cli, struct telemetry_map **out);
+
 /* ---- the node ---- */
 
 MUST_USE int cli_node_open(struct cli *cli, bool read_only, struct node *node);

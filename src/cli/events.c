@@ -144,28 +144,39 @@ static int file_list(struct listing *listing, const char *path)
     return stream_list(listing, stream);
 }
 
-static result map_load(struct listing *listing, const char *path, struct diag *diag)
+static result map_read(const char *path, struct telemetry_map **out, struct diag *diag)
 {
     CLEANUP(source_close) struct source *source = NULL;
-    size_t count = 0, read = 0;
+    CLEANUP(buf_free) struct buf text = BUF(2 * TELEMETRY_MAP_BYTES_MAX + 2);
+    size_t count = 0;
 
     TRY(source_open(path, &source, diag));
     do {
-        char *room = buf_reserve(&listing->out, TELEMETRY_MAP_BYTES_MAX + 1);
+        char *room = text.len > TELEMETRY_MAP_BYTES_MAX
+                         ? NULL
+                         : buf_reserve(&text, TELEMETRY_MAP_BYTES_MAX + 1);
 
-        if (room == NULL || read > TELEMETRY_MAP_BYTES_MAX)
+        if (room == NULL)
             return diag_fail(diag, ERR_LIMIT, "%s: a map takes %zu bytes at most", path,
                              TELEMETRY_MAP_BYTES_MAX);
         TRY(diag_within(diag, source_read(source, room, TELEMETRY_MAP_BYTES_MAX + 1, &count, diag),
                         "%s", path));
-        listing->out.len += count;
-        read += count;
+        text.len += count;
     } while (count > 0);
-    return diag_within(diag, telemetry_map_read(buf_slice(&listing->out), &listing->map, diag),
-                       "%s", path);
+    return diag_within(diag, telemetry_map_read(buf_slice(&text), out, diag), "%s", path);
 }
 
-static int format_check(const struct cli *cli)
+int cli_map_load(const struct cli *cli, struct telemetry_map **out)
+{
+    const char *path = cli_value(cli, "map");
+    struct diag diag = {0};
+
+    if (path != NULL && failed(map_read(path, out, &diag)))
+        return cli_failed(&diag);
+    return CLI_OK;
+}
+
+int cli_format_check(const struct cli *cli)
 {
     CLEANUP(buf_free) struct buf names = BUF(4096);
     const char *wanted = cli_value(cli, "format");
@@ -183,17 +194,15 @@ static int format_check(const struct cli *cli)
 int cmd_events(struct cli *cli)
 {
     CLEANUP(listing_free) struct listing listing = {.cli = cli, .out = BUF(EVENT_OUT_BYTES_MAX)};
-    const char *map = cli_value(cli, "map");
-    struct diag diag = {0};
     int worst = CLI_OK;
 
     if (cli->word_count == 0)
         return cli_misused(cli, "name a file, or - for standard input");
-    int code = format_check(cli);
+    int code = cli_format_check(cli);
+    if (code == CLI_OK)
+        code = cli_map_load(cli, &listing.map);
     if (code != CLI_OK)
         return code;
-    if (map != NULL && failed(map_load(&listing, map, &diag)))
-        return cli_failed(&diag);
     for (size_t i = 0; i < cli->word_count; i++) {
         code = file_list(&listing, cli->words[i]);
         worst = worst == CLI_OK ? code : worst;
