@@ -18,6 +18,7 @@
 #include "taxii/taxii.h"
 #include "web/ledger.h"
 #include "web/setup.h"
+#include "web/telemetry.h"
 
 #include "base/banned.h"
 
@@ -33,7 +34,8 @@ struct service {
     struct node *node;
     struct taxii *taxii;
     struct ledger_web ledger;
-    struct clerk *clerk; /* owned */
+    struct clerk *clerk;        /* owned */
+    struct telemetry_door door; /* its sensor is owned */
     struct http_server *server, *ops;
     char certificate_file[PATH_BYTES_MAX], key_file[PATH_BYTES_MAX];
     volatile bool is_ready;
@@ -116,6 +118,8 @@ static bool main_begin(void *context, const struct http_request *request, size_t
         *body_bytes_max = ledger_web_body_bytes_max(request->path);
         return false;
     }
+    if (telemetry_is_path(request))
+        return telemetry_begin(&service->door, request, body_bytes_max, early);
     if (!is_setup(request))
         return taxii_begin(service->taxii, request, body_bytes, body_bytes_max, early);
     *body_bytes_max = SETUP_BODY_BYTES_MAX;
@@ -127,7 +131,9 @@ static void main_handle(void *context, const struct http_request *request,
 {
     struct service *service = context;
 
-    if (is_setup(request))
+    if (telemetry_is_path(request))
+        telemetry_handle(&service->door, request, response);
+    else if (is_setup(request))
         setup_handle(service->node->accounts, request, response);
     else if (ledger_web_is_path(request->path))
         ledger_web_handle(&service->ledger, request, response);
@@ -342,8 +348,27 @@ static void service_stop(struct service *service)
         http_server_stop(&service->ops, STOP_GRACE_MS);
     if (service->taxii != NULL)
         taxii_free(&service->taxii);
+    sensor_close(&service->door.sensor);
     clerk_stop(&service->clerk);
     ledger_web_free(&service->ledger);
+}
+
+/* Telemetry is taken in from the first request on. */
+static result start_sensor(struct service *service, struct diag *diag)
+{
+    struct node *node = service->node;
+    struct sensor_options options = {
+        .live = {.store = node->store,
+                 .allow = node_allow(node),
+                 .choice = {.confidence_least = -1}},
+        .report = node_report(node, SLICE("serve")),
+        .retro = node_retro(node),
+    };
+
+    service->door.accounts = node->accounts;
+    service->door.kv = store_kv(node->store);
+    service->door.body_bytes_max = node->config.telemetry_body_bytes_max;
+    return node->config.detect ? sensor_open(&options, &service->door.sensor, diag) : OK;
 }
 
 static result service_start(struct service *service, const struct service_options *options,
@@ -365,6 +390,7 @@ static result service_start(struct service *service, const struct service_option
     TRY(clerk_start(&service->node->ledger, &service->node->config, &service->clerk, diag));
     TRY(taxii_key_load(service->node->folder, taxii.world, next_key, diag));
     TRY(taxii_new(&taxii, &service->taxii, diag));
+    TRY(start_sensor(service, diag));
     TRY(start_ops(service, options, diag));
     return start_main(service, options, tls, diag);
 }

@@ -137,6 +137,12 @@ static result ledger_of(struct node *node, bool read_only, struct diag *diag)
     return OK;
 }
 
+struct retro_place node_retro(const struct node *node)
+{
+    return (struct retro_place){.folder = node->folder,
+                                .share_bytes = node->config.retro_bytes_max};
+}
+
 static result node_start(struct node *node, bool create, bool read_only, struct diag *diag)
 {
     TRY(config_read(node, diag));

@@ -15,6 +15,7 @@
 #include "ledger/head.h"
 #include "scan/allow_keep.h"
 #include "scan/report.h"
+#include "scan/retro.h"
 #include "store/store.h"
 
 struct node {
@@ -53,3 +54,6 @@ struct report_place node_report(const struct node *node, slice actor);
 /* Make settings that differ from their defaults an entry, when the last such entry says otherwise.
  */
 MUST_USE result node_note_settings(struct node *node, const char *actor, struct diag *diag);
+
+/* Where its record of past observables is; borrowed from the node. */
+struct retro_place node_retro(const struct node *node);
