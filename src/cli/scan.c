@@ -368,6 +368,7 @@ static result workers_make(struct session *session, struct diag *diag)
     const struct scanner_choice choice = {
         .map = session->map,
         .now_us = time_now_us(),
+        .is_slow = cli_has(session->scan.cli, "slow"),
     };
     size_t capacity = 0, wanted = scan_slots(session->threads);
 

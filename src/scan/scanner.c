@@ -1,26 +1,44 @@
 #include "scan/scanner.h"
 
+#include <pthread.h>
+
 #include "base/fault.h"
+#include "scan/sieve.h"
 #include "telemetry/map.h"
 
 #include "base/banned.h"
 
 #define FORMATS_MAX 32 /* in one scan; there are less */
 
+/* What a format needs of the sieve; made when the format is first met. */
+struct format_lens {
+    slice format;
+    struct sieve_lens *lens; /* owned */
+};
+
 struct scanner {
     struct ruleset *set;
     struct scanner_choice choice;
+    struct sieve *sieve;  /* owned */
+    pthread_mutex_t lock; /* guards: */
+    struct format_lens lenses[FORMATS_MAX];
+    size_t lens_count;
 };
 
 struct format_reader {
     slice format;
     struct telemetry_reader *reader; /* owned */
+    const struct sieve_lens *lens;   /* the scanner's; NULL: every line is read */
     uint64_t header_id;              /* what its table is set to */
 };
 
 struct scanner_worker {
     struct scanner *scanner;
     struct detector_worker *detector; /* owned */
+    struct sieve_scratch *scratch;    /* owned */
+    struct sieve_lines lines;         /* owned */
+    uint32_t *starts;                 /* owned */
+    size_t start_capacity;
     struct format_reader readers[FORMATS_MAX];
     size_t reader_count;
 };
@@ -38,6 +56,9 @@ result scanner_new(const struct ruleset *set, const struct scanner_choice *choic
     if (scanner == NULL)
         return diag_fail(diag, ERR_LIMIT, "out of memory");
     *scanner = (struct scanner){.set = ruleset_hold(set), .choice = *choice};
+    (void)pthread_mutex_init(&scanner->lock, NULL);
+    if (!choice->is_slow)
+        TRY(sieve_build_of(set, &scanner->sieve, diag));
     *out = scanner;
     scanner = NULL;
     return OK;
@@ -49,7 +70,11 @@ void scanner_free(struct scanner **held)
 
     if (scanner == NULL)
         return;
+    for (size_t i = 0; i < scanner->lens_count; i++)
+        sieve_lens_free(&scanner->lenses[i].lens);
+    sieve_free(&scanner->sieve);
     ruleset_release(&scanner->set);
+    (void)pthread_mutex_destroy(&scanner->lock);
     table_free(scanner);
     *held = NULL;
 }
@@ -65,6 +90,7 @@ result scanner_worker_new(struct scanner *scanner, struct scanner_worker **out, 
         return diag_fail(diag, ERR_LIMIT, "out of memory");
     *worker = (struct scanner_worker){.scanner = scanner};
     TRY(detector_worker_new(scanner->set, &worker->detector, diag));
+    TRY(sieve_scratch_new(&worker->scratch, diag));
     *out = worker;
     worker = NULL;
     return OK;
@@ -79,11 +105,37 @@ void scanner_worker_free(struct scanner_worker **held)
     for (size_t i = 0; i < worker->reader_count; i++)
         telemetry_reader_free(&worker->readers[i].reader);
     detector_worker_free(&worker->detector);
+    sieve_scratch_free(&worker->scratch);
+    sieve_lines_free(&worker->lines);
+    table_free(worker->starts);
     table_free(worker);
     *held = NULL;
 }
 
 /* ---- formats ---- */
+
+/* With the lock held. */
+static result lens_find(struct scanner *scanner, const struct telemetry_reader *reader,
+                        slice format, const struct sieve_lens **out, struct diag *diag)
+{
+    const struct telemetry_map *map = telemetry_reader_map(reader);
+
+    for (size_t i = 0; i < scanner->lens_count; i++) {
+        if (slice_eq(scanner->lenses[i].format, format)) {
+            *out = scanner->lenses[i].lens;
+            return OK;
+        }
+    }
+    if (scanner->lens_count == FORMATS_MAX)
+        return diag_fail(diag, ERR_LIMIT, "more than %d formats", FORMATS_MAX);
+    struct format_lens *lens = &scanner->lenses[scanner->lens_count];
+    TRY(sieve_lens_new(scanner->sieve, map, telemetry_shape_of(format, scanner->choice.map),
+                       &lens->lens, diag));
+    lens->format = format;
+    scanner->lens_count++;
+    *out = lens->lens;
+    return OK;
+}
 
 static result reader_find(struct scanner_worker *worker, slice format, struct format_reader **out,
                           struct diag *diag)
@@ -102,7 +154,12 @@ static result reader_find(struct scanner_worker *worker, slice format, struct fo
     **out = (struct format_reader){.format = format};
     TRY(telemetry_reader_new(format, choice->map, choice->now_us, &(*out)->reader, diag));
     worker->reader_count++; /* freed from now on, whatever happens */
-    return OK;
+    if (choice->is_slow)
+        return OK;
+    (void)pthread_mutex_lock(&scanner->lock);
+    result r = lens_find(scanner, (*out)->reader, format, &(*out)->lens, diag);
+    (void)pthread_mutex_unlock(&scanner->lock);
+    return r;
 }
 
 /* The reader knows the columns that hold where the block begins. */
@@ -126,6 +183,22 @@ static void header_set(struct format_reader *reader, const struct input_block *b
 
 /* ---- blocks ---- */
 
+static result lines_sift(struct scanner_worker *worker, const struct sieve_lens *lens, slice bytes,
+                         struct diag *diag)
+{
+    struct sieve_lines *lines = &worker->lines;
+
+    TRY(sieve_block(lens, worker->scratch, bytes, lines, diag));
+    uint32_t *moved = table_grow(worker->starts, &worker->start_capacity, lines->count + 1,
+                                 SIZE_MAX, sizeof(*moved));
+    if (moved == NULL)
+        return diag_fail(diag, ERR_LIMIT, "out of memory");
+    worker->starts = moved;
+    for (size_t i = 0; i < lines->count; i++)
+        moved[i] = lines->at[i].start;
+    return OK;
+}
+
 result scanner_block(struct scanner_worker *worker, const struct input_block *block,
                      struct block_hits *out, struct diag *diag)
 {
@@ -142,5 +215,10 @@ result scanner_block(struct scanner_worker *worker, const struct input_block *bl
         .reader = reader->reader,
         .is_csv = block->is_csv,
     };
+    if (reader->lens != NULL) {
+        TRY(lines_sift(worker, reader->lens, block->bytes, diag));
+        asked.lines = worker->starts;
+        asked.line_count = worker->lines.count;
+    }
     return detector_block(worker->detector, &asked, out, diag);
 }

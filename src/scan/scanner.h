@@ -14,6 +14,7 @@ struct scanner;
 struct scanner_choice {
     const struct telemetry_map *map; /* borrowed, or NULL: the block's format says */
     int64_t now_us;                  /* for dates without a year */
+    bool is_slow;                    /* every line is read: what the sieve is compared with */
 };
 
 /* Holds the ruleset. */
