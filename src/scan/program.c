@@ -395,7 +395,9 @@ static bool leads_to(slice path, slice observed)
 static void exists_run(struct run *run, uint32_t position, const struct node_record *node)
 {
     struct program *program = run->program;
-    const struct path_record *record = &image_paths(program->set)[node->path];
+    const struct path_record *asked = &image_paths(program->set)[node->path];
+    /* There is a type where there is a value. */
+    const struct path_record *record = &image_paths(program->set)[asked->value_path];
     slice path = image_slice(program->set, record->text, record->len);
     slice type = slice_head(path, (size_t)record->type_len + 1); /* with ":" */
     const struct telemetry_event *event = program->event;
