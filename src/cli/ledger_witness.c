@@ -15,7 +15,8 @@ static int vkey_print(const struct cli *cli, const char *role, const struct note
 
     note_verifier_write(verifier, &vkey);
     if (!cli->json) {
-        (void)printf("%-8s %.*s\n", role, SLICE_ARG(buf_slice(&vkey)));
+        /* As a key file has it: what this prints is what --keys reads. */
+        (void)printf("# %s\n%.*s\n", role, SLICE_ARG(buf_slice(&vkey)));
         return CLI_OK;
     }
     jw_object_begin(&w);

@@ -118,7 +118,7 @@ static bool number_read(slice value, double *out)
             return false;
     memcpy(text, value.at, value.len);
     text[value.len] = '\0';
-    *out = strtod(text, &end);
+    *out = strtod(text, &end); /* tidy: the loop above made sure of its form */
     return *end == '\0';
 }
 

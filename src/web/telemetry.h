@@ -13,7 +13,7 @@
 
 struct telemetry_door {
     struct accounts *accounts;
-    struct kv *kv; /* of the accounts */
+    struct kv *kv;         /* of the accounts */
     struct sensor *sensor; /* NULL: the node takes none */
     size_t body_bytes_max;
 };

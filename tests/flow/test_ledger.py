@@ -155,6 +155,9 @@ def test_the_offline_verifier_believes_all_of_it(node, tmp_path):
         done = subprocess.run([verifier, "--key", key, "--since", tmp_path / "old", tmp_path / name],
                               capture_output=True, text=True)
         assert done.returncode == 0, (name, done.stdout, done.stderr)
+    (tmp_path / "keys").write_text(node.run("ledger", "keys").out)  # what is printed is a key file
+    done = subprocess.run([verifier, "--keys", tmp_path / "keys", tmp_path / "one.tlog-proof"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_server_signs_heads_and_serves_tiles_to_those_who_may(node):
