@@ -45,3 +45,18 @@ bool like_matches(slice pattern, slice subject, bool is_octets)
         p++;
     return p == pattern.len;
 }
+
+slice like_run(slice pattern)
+{
+    slice longest = SLICE("");
+    size_t first = 0;
+
+    for (size_t i = 0; i <= pattern.len; i++) {
+        if (i < pattern.len && pattern.at[i] != '%' && pattern.at[i] != '_')
+            continue;
+        if (i - first > longest.len)
+            longest = slice_of(pattern.at + first, i - first);
+        first = i + 1;
+    }
+    return longest;
+}

@@ -179,6 +179,14 @@ struct open_path {
 size_t ruleset_open_count(const struct ruleset *set);
 void ruleset_open(const struct ruleset *set, size_t index, struct open_path *out);
 
+/* How LIKE and MATCHES are searched (match/multi.h): prefiltered and slow ones cost more a value.
+ */
+struct text_counts {
+    size_t expressions, prefiltered, slow;
+    size_t bytes; /* of memory, besides ruleset_bytes */
+};
+void ruleset_text_counts(const struct ruleset *set, struct text_counts *out);
+
 /* Working memory of one thread for ruleset_text_may_hit. */
 struct text_scratch;
 MUST_USE result text_scratch_new(const struct ruleset *set, struct text_scratch **out,
