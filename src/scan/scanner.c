@@ -1,7 +1,5 @@
 #include "scan/scanner.h"
 
-#include <pthread.h>
-
 #include "base/fault.h"
 #include "scan/sieve.h"
 #include "telemetry/map.h"
@@ -10,25 +8,16 @@
 
 #define FORMATS_MAX 32 /* in one scan; there are less */
 
-/* What a format needs of the sieve; made when the format is first met. */
-struct format_lens {
-    slice format;
-    struct sieve_lens *lens; /* owned */
-};
-
 struct scanner {
     struct ruleset *set;
     struct scanner_choice choice;
-    struct sieve *sieve;  /* owned */
-    pthread_mutex_t lock; /* guards: */
-    struct format_lens lenses[FORMATS_MAX];
-    size_t lens_count;
+    struct sieve *sieve; /* owned; NULL: every line is read */
 };
 
 struct format_reader {
     slice format;
     struct telemetry_reader *reader; /* owned */
-    const struct sieve_lens *lens;   /* the scanner's; NULL: every line is read */
+    struct sieve_lens *lens;         /* owned; by the reader's map; NULL: every line is read */
     uint64_t header_id;              /* what its table is set to */
 };
 
@@ -56,7 +45,6 @@ result scanner_new(const struct ruleset *set, const struct scanner_choice *choic
     if (scanner == NULL)
         return diag_fail(diag, ERR_LIMIT, "out of memory");
     *scanner = (struct scanner){.set = ruleset_hold(set), .choice = *choice};
-    (void)pthread_mutex_init(&scanner->lock, NULL);
     if (!choice->is_slow)
         TRY(sieve_build_of(set, &scanner->sieve, diag));
     *out = scanner;
@@ -70,11 +58,8 @@ void scanner_free(struct scanner **held)
 
     if (scanner == NULL)
         return;
-    for (size_t i = 0; i < scanner->lens_count; i++)
-        sieve_lens_free(&scanner->lenses[i].lens);
     sieve_free(&scanner->sieve);
     ruleset_release(&scanner->set);
-    (void)pthread_mutex_destroy(&scanner->lock);
     table_free(scanner);
     *held = NULL;
 }
@@ -102,8 +87,10 @@ void scanner_worker_free(struct scanner_worker **held)
 
     if (worker == NULL)
         return;
-    for (size_t i = 0; i < worker->reader_count; i++)
+    for (size_t i = 0; i < worker->reader_count; i++) {
+        sieve_lens_free(&worker->readers[i].lens);
         telemetry_reader_free(&worker->readers[i].reader);
+    }
     detector_worker_free(&worker->detector);
     sieve_scratch_free(&worker->scratch);
     sieve_lines_free(&worker->lines);
@@ -114,26 +101,17 @@ void scanner_worker_free(struct scanner_worker **held)
 
 /* ---- formats ---- */
 
-/* With the lock held. */
-static result lens_find(struct scanner *scanner, const struct telemetry_reader *reader,
-                        slice format, const struct sieve_lens **out, struct diag *diag)
+/* A format whose lines the sieve cannot tell apart, or rules that look at every line, need none. */
+static result lens_make(const struct scanner *scanner, struct format_reader *reader,
+                        struct diag *diag)
 {
-    const struct telemetry_map *map = telemetry_reader_map(reader);
-
-    for (size_t i = 0; i < scanner->lens_count; i++) {
-        if (slice_eq(scanner->lenses[i].format, format)) {
-            *out = scanner->lenses[i].lens;
-            return OK;
-        }
-    }
-    if (scanner->lens_count == FORMATS_MAX)
-        return diag_fail(diag, ERR_LIMIT, "more than %d formats", FORMATS_MAX);
-    struct format_lens *lens = &scanner->lenses[scanner->lens_count];
-    TRY(sieve_lens_new(scanner->sieve, map, telemetry_shape_of(format, scanner->choice.map),
-                       &lens->lens, diag));
-    lens->format = format;
-    scanner->lens_count++;
-    *out = lens->lens;
+    if (scanner->sieve == NULL)
+        return OK;
+    TRY(sieve_lens_new(scanner->sieve, telemetry_reader_map(reader->reader),
+                       telemetry_shape_of(reader->format, scanner->choice.map), &reader->lens,
+                       diag));
+    if (!sieve_lens_sifts(reader->lens))
+        sieve_lens_free(&reader->lens);
     return OK;
 }
 
@@ -154,12 +132,7 @@ static result reader_find(struct scanner_worker *worker, slice format, struct fo
     **out = (struct format_reader){.format = format};
     TRY(telemetry_reader_new(format, choice->map, choice->now_us, &(*out)->reader, diag));
     worker->reader_count++; /* freed from now on, whatever happens */
-    if (choice->is_slow)
-        return OK;
-    (void)pthread_mutex_lock(&scanner->lock);
-    result r = lens_find(scanner, (*out)->reader, format, &(*out)->lens, diag);
-    (void)pthread_mutex_unlock(&scanner->lock);
-    return r;
+    return lens_make(scanner, *out, diag);
 }
 
 /* The reader knows the columns that hold where the block begins. */
@@ -189,13 +162,15 @@ static result lines_sift(struct scanner_worker *worker, const struct sieve_lens 
     struct sieve_lines *lines = &worker->lines;
 
     TRY(sieve_block(lens, worker->scratch, bytes, lines, diag));
-    uint32_t *moved = table_grow(worker->starts, &worker->start_capacity, lines->count + 1,
-                                 SIZE_MAX, sizeof(*moved));
-    if (moved == NULL)
+    uint32_t *grown = FAULT_HERE()
+                          ? NULL
+                          : table_grow(worker->starts, &worker->start_capacity, lines->count + 1,
+                                       SIEVE_BLOCK_BYTES_MAX, sizeof(*grown));
+    if (grown == NULL)
         return diag_fail(diag, ERR_LIMIT, "out of memory");
-    worker->starts = moved;
+    worker->starts = grown;
     for (size_t i = 0; i < lines->count; i++)
-        moved[i] = lines->at[i].start;
+        grown[i] = lines->at[i].start;
     return OK;
 }
 

@@ -52,6 +52,8 @@ MUST_USE result sieve_lens_new(const struct sieve *sieve, const struct telemetry
                                enum telemetry_shape shape, struct sieve_lens **out,
                                struct diag *diag);
 void sieve_lens_free(struct sieve_lens **lens);
+/* False when every line would be let through: a shape other than JSON, rules that look at all. */
+bool sieve_lens_sifts(const struct sieve_lens *lens);
 
 /* How the lines are looked at; all levels name the same lines but for those they let through. */
 enum sieve_level { SIEVE_PLAIN, SIEVE_AVX2, SIEVE_AVX512 };

@@ -524,6 +524,11 @@ result sieve_lens_new(const struct sieve *sieve, const struct telemetry_map *map
     return OK;
 }
 
+bool sieve_lens_sifts(const struct sieve_lens *lens)
+{
+    return !lens->is_open;
+}
+
 void sieve_lens_free(struct sieve_lens **lens)
 {
     table_free(*lens);
