@@ -22,6 +22,7 @@ struct slot {
 
 struct session {
     struct scan scan;
+    struct scan_keep keep;
     struct telemetry_map *map;
     struct input_choice input;
     struct input_files *files; /* one of the two */
@@ -184,8 +185,8 @@ static size_t hits_sort(struct scan *scan, struct block_hits *hits)
 }
 
 /* *is_enough: of this stream. */
-static void hits_tell(struct session *session, struct slot *slot, struct scan_stream *stream,
-                      bool *is_enough)
+static result hits_tell(struct session *session, struct slot *slot, struct scan_stream *stream,
+                        bool *is_enough, struct diag *diag)
 {
     struct scan *scan = &session->scan;
     size_t count = hits_sort(scan, &slot->hits);
@@ -196,7 +197,8 @@ static void hits_tell(struct session *session, struct slot *slot, struct scan_st
             next++;
         *is_enough = stream->hit_lines >= scan->max_count;
         if (*is_enough)
-            return;
+            return OK;
+        TRY(scan_keep_hits(&session->keep, session->set, &hits[i], next - i, diag));
         stream->hit_lines++;
         stream->hits += next - i;
         scan->totals.hit_lines++;
@@ -204,7 +206,8 @@ static void hits_tell(struct session *session, struct slot *slot, struct scan_st
         scan_print_line(scan, &slot->block, &hits[i], next - i);
     }
     *is_enough = stream->hit_lines >= scan->max_count ||
-                 (scan->form == SCAN_SILENT && stream->hit_lines > 0);
+                 (scan->form == SCAN_SILENT && !scan->is_kept && stream->hit_lines > 0);
+    return OK;
 }
 
 static void totals_add(struct session *session, const struct slot *slot)
@@ -244,7 +247,7 @@ static result stage_give(void *context, size_t number, bool *is_enough, struct d
     if (slot->broken.len > 0)
         broken_tell(session, slot, stream);
     if (slot->hits.count > 0)
-        hits_tell(session, slot, stream, &is_stream_enough);
+        TRY(hits_tell(session, slot, stream, &is_stream_enough, diag));
     if (slot->block.is_last)
         stream_end(session, input, stream);
     else if (is_stream_enough && !session->scan.is_live && session->scan.cli->word_count == 1 &&
@@ -252,8 +255,11 @@ static result stage_give(void *context, size_t number, bool *is_enough, struct d
         stream_end(session, input, stream);
     *is_enough = (session->scan.out.len > 0 || session->scan.out.overflowed) &&
                  !scan_write(&session->scan, &session->code);
-    *is_enough |= is_stream_enough && (session->scan.form == SCAN_SILENT || session->scan.is_live ||
-                                       session->scan.cli->word_count == 1);
+    *is_enough |=
+        is_stream_enough && ((session->scan.form == SCAN_SILENT && !session->scan.is_kept) ||
+                             session->scan.is_live || session->scan.cli->word_count == 1);
+    if (session->follow != NULL)
+        TRY(scan_keep_on(&session->keep, diag));
     if (session->follow != NULL)
         TRY(follow_told(session->follow, &slot->block, diag));
     return OK;
@@ -309,6 +315,7 @@ static int options_read(struct session *session, struct cli *cli)
 
     scan->form = form_of(cli);
     scan->is_live = cli_has(cli, "follow") || cli_has(cli, "listen");
+    scan->is_kept = cli_has(cli, "report") || cli_has(cli, "record");
     scan->has_names = cli->word_count > 1 || scan->is_live;
     if ((code = colour_read(scan)) != CLI_OK ||
         (code = cli_count(cli, "max-count", 1, SIZE_MAX, SIZE_MAX, &scan->max_count)) != CLI_OK ||
@@ -328,8 +335,8 @@ static int options_read(struct session *session, struct cli *cli)
 static int state_path_find(struct session *session, struct cli *cli)
 {
     const char *named = cli_value(cli, "state");
-    bool has_node =
-        cli_has(cli, "folder") || (!cli_has(cli, "indicators") && !cli_has(cli, "pattern"));
+    bool has_node = session->scan.is_kept || cli_has(cli, "folder") ||
+                    (!cli_has(cli, "indicators") && !cli_has(cli, "pattern"));
     int bytes = 0;
 
     if (named != NULL)
@@ -368,7 +375,10 @@ static result workers_make(struct session *session, struct diag *diag)
     const struct scanner_choice choice = {
         .map = session->map,
         .now_us = time_now_us(),
-        .is_slow = cli_has(session->scan.cli, "slow"),
+        /* The sieve passes over lines that cannot hit; the record wants them all. */
+        .is_slow = cli_has(session->scan.cli, "slow") || session->keep.retro != NULL,
+        .event = session->keep.retro != NULL ? scan_keep_event : NULL,
+        .event_context = &session->keep,
     };
     size_t capacity = 0, wanted = scan_slots(session->threads);
 
@@ -404,6 +414,7 @@ static void session_free(struct session *session)
     scanner_free(&session->scanner);
     ruleset_release(&session->set);
     telemetry_map_free(&session->map);
+    scan_keep_free(&session->keep);
     buf_free(&session->scan.out);
     arena_free(&session->scan.arena);
 }
@@ -439,15 +450,19 @@ static int session_run(struct session *session)
                                        .context = session};
     struct scan_totals *totals = &session->scan.totals;
     uint64_t start = time_mono_ns();
-    struct diag diag = {0};
+    struct diag diag = {0}, why = {0};
 
     signals_take(session);
     result r = scan_run(&stages, session->threads, &diag);
-    if (session->follow != NULL && succeeded(r))
+    /* What was found is kept, whatever ended the scan. */
+    if (failed(scan_keep_end(&session->keep, &why)))
+        session->code = cli_fail(SCAN_ERROR, "%s", why.text);
+    else if (session->follow != NULL && succeeded(r))
         r = follow_save(session->follow, &diag);
     totals->scan_ns = time_mono_ns() - start;
     if (cli_has(session->scan.cli, "summary"))
         scan_summary(&session->scan);
+    scan_keep_tell(&session->keep, session->scan.cli);
     if (failed(r))
         return cli_fail(SCAN_ERROR, "%s", diag.text);
     if (session->code != 0)
@@ -482,7 +497,9 @@ int cmd_scan(struct cli *cli)
     if (code == CLI_OK)
         code = state_path_find(&session, cli);
     if (code == CLI_OK)
-        code = scan_rules_load(cli, &session.set);
+        code = scan_keep_open(cli, &session.keep);
+    if (code == CLI_OK)
+        code = scan_rules_load(cli, session.keep.is_open ? &session.keep.node : NULL, &session.set);
     if (code != CLI_OK) {
         session_free(&session);
         return SCAN_ERROR;

@@ -46,6 +46,7 @@ struct scan {
     enum scan_form form;
     bool has_colour, has_names; /* has_names: of --count, as grep */
     bool is_live;               /* --follow or --listen */
+    bool is_kept;               /* --report or --record: all of the input is wanted */
     size_t max_count;           /* lines of a stream; SIZE_MAX: all */
     const char *only[SCAN_ONLY_MAX];
     size_t only_count;
@@ -56,10 +57,38 @@ struct scan {
     struct scan_totals totals;
 };
 
+/* ---- scan_keep.c ---- */
+
+/* What goes to the node, with --report and --record; without them nothing happens. */
+struct scan_keep {
+    struct node node;
+    bool is_open;          /* the node */
+    struct report *report; /* owned; NULL: not asked for */
+    struct retro *retro;   /* owned; likewise */
+    struct arena arena;    /* of a rule */
+    uint64_t pending;      /* hits since the last flush */
+    struct report_counts counts;
+};
+
+/* CLI_OK, or the exit code with words said; to be freed in any case. */
+MUST_USE int scan_keep_open(struct cli *cli, struct scan_keep *keep);
+void scan_keep_free(struct scan_keep *keep);
+/* An event that was read, for the record: from any thread.  context: the scan_keep. */
+void scan_keep_event(void *context, const struct telemetry_event *event);
+/* Hits that are told, in the order of the input. */
+MUST_USE result scan_keep_hits(struct scan_keep *keep, const struct ruleset *set,
+                               const struct hit *hits, size_t count, struct diag *diag);
+/* Between blocks of what is followed: sightings of what was taken are durable. */
+MUST_USE result scan_keep_on(struct scan_keep *keep, struct diag *diag);
+/* All is durable. */
+MUST_USE result scan_keep_end(struct scan_keep *keep, struct diag *diag);
+void scan_keep_tell(const struct scan_keep *keep, const struct cli *cli);
+
 /* ---- scan_rules.c ---- */
 
-/* The rules that the options ask for.  0, or the exit code with words said.  *set is owned. */
-MUST_USE int scan_rules_load(struct cli *cli, struct ruleset **set);
+/* The rules that the options ask for.  0, or the exit code with words said.  *set is owned.
+ * node: open already, or NULL. */
+MUST_USE int scan_rules_load(struct cli *cli, struct node *node, struct ruleset **set);
 bool scan_tlp_parse(slice word, enum rule_tlp *out);
 const char *scan_tlp_name(enum rule_tlp tlp); /* NULL for none */
 

@@ -118,21 +118,47 @@ static result named_add(const struct cli *cli, struct ruleset_builder *builder, 
 }
 
 /* The node is asked when nothing else is named, or it is as well. */
-static int node_add(struct cli *cli, struct loading *loading, struct ruleset_builder *builder)
+static result node_add(const struct node *node, struct ruleset_builder *builder, struct diag *diag)
 {
-    CLEANUP(node_close) struct node node = {0};
     CLEANUP(store_view_end) struct store_view view = {0};
-    struct diag diag = {0};
-    int code = cli_node_open(cli, true, &node);
 
-    if (code != CLI_OK)
-        return SCAN_ERROR;
-    struct allow_place place = node_allow(&node);
-    store_view_begin(node.store, &view, &diag);
-    if (failed(allow_load(&place, &loading->allow, &diag)) ||
-        failed(rules_add_store(builder, SLICE("node"), &view, &diag)))
-        return cli_fail(SCAN_ERROR, "%s", diag.text);
-    return 0;
+    store_view_begin(node->store, &view, diag);
+    return rules_add_store(builder, SLICE("node"), &view, diag);
+}
+
+/* Warning lists first: they hold for what is named as well. */
+static result all_add(struct loading *loading, const struct node *node,
+                      struct ruleset_builder *builder, struct diag *diag)
+{
+    if (node == NULL)
+        return named_add(loading->cli, builder, diag);
+    struct allow_place place = node_allow(node);
+    TRY(allow_load(&place, &loading->allow, diag));
+    TRY(named_add(loading->cli, builder, diag));
+    return node_add(node, builder, diag);
+}
+
+/* A hit that is missed for a warning list should surprise nobody. */
+static void allowed_tell(const struct loading *loading, const struct rules_counts *counts)
+{
+    const char *before = "";
+
+    if (loading->cli->quiet || counts->of[RULES_ALLOWED] == 0)
+        return;
+    (void)fprintf(stderr, "indicators not run: %" PRIu64 " on warning lists (",
+                  counts->of[RULES_ALLOWED]);
+    for (size_t i = 0; i < allow_list_count(loading->allow); i++) {
+        uint64_t covered;
+        slice name = allow_list_name(loading->allow, i, &covered);
+
+        if (covered == 0)
+            continue;
+        (void)fprintf(stderr, "%s\"", before);
+        cli_print_text(stderr, name);
+        (void)fprintf(stderr, "\": %" PRIu64 " values", covered);
+        before = ", ";
+    }
+    (void)fputs(")\n", stderr);
 }
 
 static int nothing_to_run(const struct cli *cli, const struct rules_counts *counts)
@@ -151,27 +177,33 @@ static int nothing_to_run(const struct cli *cli, const struct rules_counts *coun
                     is_node ? "; --indicators or --pattern names some" : " in what was named");
 }
 
-int scan_rules_load(struct cli *cli, struct ruleset **set)
+int scan_rules_load(struct cli *cli, struct node *node, struct ruleset **set)
 {
+    CLEANUP(node_close) struct node own = {0};
     CLEANUP(ruleset_builder_free) struct ruleset_builder *builder = NULL;
     CLEANUP(loading_free) struct loading loading = {.cli = cli};
     bool is_named = cli_has(cli, "indicators") || cli_has(cli, "pattern");
+    bool is_asked = !is_named || cli_has(cli, "folder"); /* the node, for its indicators */
     struct rules_choice choice;
     struct diag diag = {0};
 
     *set = NULL;
     if (choice_read(&loading, &choice) != CLI_OK)
         return SCAN_ERROR;
+    if (is_asked && node == NULL) {
+        if (cli_node_open(cli, true, &own) != CLI_OK)
+            return SCAN_ERROR;
+        node = &own;
+    }
     if (failed(ruleset_builder_new(&choice, &builder, &diag)) ||
-        failed(named_add(cli, builder, &diag)))
+        failed(all_add(&loading, is_asked ? node : NULL, builder, &diag)))
         return cli_fail(SCAN_ERROR, "%s", diag.text);
-    if ((!is_named || cli_has(cli, "folder")) && node_add(cli, &loading, builder) != 0)
-        return SCAN_ERROR;
-    if (rules_counts(builder)->of[RULES_RUN] == 0)
+    allowed_tell(&loading, rules_counts(builder));
+    if (rules_counts(builder)->of[RULES_RUN] == 0 && !cli_has(cli, "record"))
         return nothing_to_run(cli, rules_counts(builder));
     if (failed(ruleset_build(builder, set, &diag)))
         return cli_fail(SCAN_ERROR, "%s", diag.text);
-    if (ruleset_count(*set) == 0) {
+    if (ruleset_count(*set) == 0 && !cli_has(cli, "record")) {
         ruleset_release(set);
         return nothing_to_run(cli, rules_counts(builder));
     }

@@ -544,6 +544,8 @@ static result line_take(struct detector_worker *worker, const struct detector_bl
     }
     event.line_offset = block->offset + at;
     event.line_number = 0;
+    if (block->event != NULL && event.count > 0)
+        block->event(block->event_context, &event);
     if (event.count == 0 && !worker->set->has_lines)
         return OK;
     TRY(detector_event(worker, &event, out, diag));

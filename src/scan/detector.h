@@ -85,6 +85,9 @@ struct detector_block {
     size_t line_count;
     struct telemetry_reader *reader; /* borrowed; of this stream and this thread */
     bool is_csv;                     /* records may go on over lines */
+    /* Of each event that is read and holds an observable; may be NULL. */
+    void (*event)(void *context, const struct telemetry_event *event);
+    void *event_context;
 };
 
 /* Adds to out.  Fails ERR_LIMIT when memory is out. */

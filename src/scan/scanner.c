@@ -189,6 +189,8 @@ result scanner_block(struct scanner_worker *worker, const struct input_block *bl
         .offset = block->offset,
         .reader = reader->reader,
         .is_csv = block->is_csv,
+        .event = worker->scanner->choice.event,
+        .event_context = worker->scanner->choice.event_context,
     };
     if (reader->lens != NULL) {
         TRY(lines_sift(worker, reader->lens, block->bytes, diag));

@@ -15,6 +15,9 @@ struct scanner_choice {
     const struct telemetry_map *map; /* borrowed, or NULL: the block's format says */
     int64_t now_us;                  /* for dates without a year */
     bool is_slow;                    /* every line is read: what the sieve is compared with */
+    /* Of each event that is read, from any thread; may be NULL.  With is_slow: of all. */
+    void (*event)(void *context, const struct telemetry_event *event);
+    void *event_context;
 };
 
 /* Holds the ruleset. */
