@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/time.h"
@@ -250,14 +251,14 @@ static result stage_give(void *context, size_t number, bool *is_enough, struct d
         TRY(hits_tell(session, slot, stream, &is_stream_enough, diag));
     if (slot->block.is_last)
         stream_end(session, input, stream);
-    else if (is_stream_enough && !session->scan.is_live && session->scan.cli->word_count == 1 &&
+    else if (is_stream_enough && !session->scan.is_live && session->scan.is_single &&
              session->scan.form != SCAN_SILENT)
         stream_end(session, input, stream);
     *is_enough = (session->scan.out.len > 0 || session->scan.out.overflowed) &&
                  !scan_write(&session->scan, &session->code);
     *is_enough |=
         is_stream_enough && ((session->scan.form == SCAN_SILENT && !session->scan.is_kept) ||
-                             session->scan.is_live || session->scan.cli->word_count == 1);
+                             session->scan.is_live || session->scan.is_single);
     if (session->follow != NULL)
         TRY(scan_keep_on(&session->keep, diag));
     if (session->follow != NULL)
@@ -306,6 +307,14 @@ static int colour_read(struct scan *scan)
     return CLI_OK;
 }
 
+/* A folder is as many inputs as it holds. */
+static bool is_single(const struct cli *cli)
+{
+    struct stat is;
+
+    return cli->word_count == 1 && (stat(cli->words[0], &is) != 0 || !S_ISDIR(is.st_mode));
+}
+
 static int options_read(struct session *session, struct cli *cli)
 {
     struct scan *scan = &session->scan;
@@ -316,7 +325,8 @@ static int options_read(struct session *session, struct cli *cli)
     scan->form = form_of(cli);
     scan->is_live = cli_has(cli, "follow") || cli_has(cli, "listen");
     scan->is_kept = cli_has(cli, "report") || cli_has(cli, "record");
-    scan->has_names = cli->word_count > 1 || scan->is_live;
+    scan->is_single = is_single(cli);
+    scan->has_names = (cli->word_count > 0 && !scan->is_single) || scan->is_live;
     if ((code = colour_read(scan)) != CLI_OK ||
         (code = cli_count(cli, "max-count", 1, SIZE_MAX, SIZE_MAX, &scan->max_count)) != CLI_OK ||
         (code = cli_count(cli, "threads", 1, SCAN_THREADS_MAX, fallback, &session->threads)) !=

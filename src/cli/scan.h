@@ -45,6 +45,7 @@ struct scan {
     struct cli *cli;
     enum scan_form form;
     bool has_colour, has_names; /* has_names: of --count, as grep */
+    bool is_single;             /* one input, which is no folder */
     bool is_live;               /* --follow or --listen */
     bool is_kept;               /* --report or --record: all of the input is wanted */
     size_t max_count;           /* lines of a stream; SIZE_MAX: all */
