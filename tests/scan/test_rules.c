@@ -105,11 +105,51 @@ static void a_saved_ruleset_is_the_same_or_refused(void **state)
     (void)unlink(path);
 }
 
+#define PCRE(expression)                                                                           \
+    "[{\"type\":\"indicator\",\"id\":\"indicator--00000000-0000-4000-8000-000000000001\","         \
+    "\"pattern_type\":\"pcre\",\"pattern\":\"" expression "\"}]"
+
+/* An expression is searched in whole lines, whatever is in them. */
+static const struct {
+    const char *name;
+    slice rules, format, text;
+    bool is_wrong;
+    size_t hits;
+} expressions[] = {
+    {"anywhere in a line", S(PCRE("be.con")), S("text"), S("a\nthe beacon\n"), false, 1},
+    {"once a line", S(PCRE("a")), S("text"), S("aaa\naa\nb\n"), false, 2},
+    {"nowhere", S(PCRE("be.con")), S("text"), S("bacon\n"), false, 0},
+    {"at its ends", S(PCRE("^a.*z$")), S("text"), S("a to z\nan a to z!\n"), false, 1},
+    {"not over line ends", S(PCRE("a.b")), S("text"), S("a\nb\n"), false, 0},
+    {"without case when asked", S(PCRE("(?i)BEACON")), S("text"), S("Beacon\n"), false, 1},
+    {"with case", S(PCRE("BEACON")), S("text"), S("Beacon\n"), false, 0},
+    {"the text of JSON, not its values", S(PCRE("\\\"k\\\":7")), S("eve"),
+     S("{\"event_type\":\"stats\",\"k\":7}\n"), false, 1},
+    {"bytes that are no UTF-8", S(PCRE("\\\\xff\\\\x00?b")), S("text"), S("a \377b\n"), false, 1},
+    {"one that is none", S(PCRE("(")), S("text"), S("(\n"), true, 0},
+};
+
+static void expressions_are_searched_in_lines(void **state)
+{
+    (void)state;
+    CHECK_ROWS(row, expressions) {
+        CLEANUP(block_hits_free) struct block_hits hits;
+        struct rules_counts counts;
+        CLEANUP(ruleset_release) struct ruleset *set = file_rules(row->rules, NULL, &counts);
+
+        text_detect(set, row->format, row->text, &hits);
+        assert_int_equal(counts.of[RULES_WRONG], row->is_wrong);
+        assert_int_equal(counts.of[RULES_RUN], !row->is_wrong);
+        assert_int_equal(hits.count, row->hits);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_indicator_is_run_or_counted),
         cmocka_unit_test(a_line_is_told_by_its_form),
+        cmocka_unit_test(expressions_are_searched_in_lines),
         cmocka_unit_test(a_saved_ruleset_is_the_same_or_refused),
     };
 
