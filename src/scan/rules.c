@@ -304,6 +304,7 @@ result ruleset_build(struct ruleset_builder *builder, struct ruleset **out, stru
     *out = NULL;
     if (builder->is_full || !build_bury(builder))
         return diag_fail(diag, ERR_LIMIT, "the rules take more memory than there is");
+    versions_free(builder->versions); /* before the index asks for as much again */
     if (set->count[SECTION_OPENS] > 1)
         qsort(set->at[SECTION_OPENS], set->count[SECTION_OPENS], sizeof(struct open_record),
               by_path_and_kind);
@@ -312,7 +313,6 @@ result ruleset_build(struct ruleset_builder *builder, struct ruleset **out, stru
     TRY(image_finish(set, diag));
     atomic_init(&set->holders, 1);
     builder->set = NULL;
-    versions_free(builder->versions);
     builder->counts = (struct rules_counts){0};
     arena_reset(&builder->kept);
     if (!set_new(builder)) {

@@ -17,7 +17,7 @@ static struct version *slot_find(const struct versions *versions, uint64_t hash)
 static bool versions_grow(struct versions *versions)
 {
     struct versions grown = {.count = versions->count, .dead_count = versions->dead_count};
-    size_t need = versions->capacity == 0 ? VERSIONS_SLOTS_MIN : versions->capacity * 4;
+    size_t need = versions->capacity == 0 ? VERSIONS_SLOTS_MIN : versions->capacity * 2;
 
     grown.slots = (struct version *)table_grow(NULL, &grown.capacity, need, VERSIONS_SLOTS_MAX,
                                                sizeof(*grown.slots));
