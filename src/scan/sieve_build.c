@@ -172,7 +172,7 @@ static void network_put(struct sieve *sieve, const struct guard *guard)
         return;
     }
     sieve->network6_bits[bits / 32] |= 1u << (bits % 32);
-    table_put(sieve, sieve_ipv6_hash(guard->network.bytes, bits));
+    hash_put(sieve, sieve_ipv6_hash(guard->network.bytes, bits));
 }
 
 /* A value is put under what it may be looked up as: a text may stand in any field, a name or a mail
@@ -288,7 +288,8 @@ static void guards_count(struct building *building, uint64_t *any, uint64_t *ful
             path_note(building, guard.path);
         network_mark(&guard, any, full);
         building->table_count += table_places(&guard);
-        building->filter_count += guard.kind != GUARD_NETWORK && guard.kind != GUARD_EMAIL;
+        building->filter_count += guard.kind != GUARD_EMAIL &&
+                                  (guard.kind != GUARD_NETWORK || guard.network.address_bits != 32);
     }
     building->head.path_count = (uint32_t)building->path_count;
 }

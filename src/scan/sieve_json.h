@@ -279,6 +279,26 @@ static void judge(const struct view *view, size_t at, uint32_t uses)
         view->scratch->hosts[view->scratch->host_count++] = (uint32_t)at;
 }
 
+/* An address of IPv6 written out in full waits for its place in the filter as a name does, when
+ * whole addresses alone are asked for.  False: to be judged. */
+static bool ipv6_push(const struct view *view, size_t at, size_t *probe_count)
+{
+    const struct sieve *sieve = view->lens->sieve;
+    const uint32_t *bits = sieve->network6_bits;
+    const char *value = view->block + at;
+    uint8_t address[16];
+
+    if (at + VALUE_ROOM > view->limit || value[SIEVE_IPV6_BYTES] != '"' || value[4] != ':' ||
+        (bits[0] | bits[1] | bits[2] | bits[3]) != 0 || !sieve_ipv6_parse_full(value, address) ||
+        sieve_load64(address) == 0) /* IPv4 may be in it */
+        return false;
+    uint64_t hash = sieve_ipv6_hash(address, 128);
+    __builtin_prefetch(filter_word(sieve, hash));
+    view->scratch->probes[(*probe_count)++] =
+        (struct sieve_probe){hash, (uint32_t)at, QUEUE_ADDRESS};
+    return true;
+}
+
 static void names_work(const struct view *view, enum sieve_queue queue, size_t *probe_count)
 {
     struct sieve_scratch *scratch = view->scratch;
@@ -304,13 +324,14 @@ static void names_work(const struct view *view, enum sieve_queue queue, size_t *
             }
         } else if (form == NAME_ADDRESS && queue == QUEUE_NAME) {
             push(view, QUEUE_ADDRESS, at | 1u << 31);
-        } else if (form != NAME_NOTHING) {
+        } else if (form != NAME_NOTHING &&
+                   (queue != QUEUE_NAME || !ipv6_push(view, at, probe_count))) {
             judge(view, at, uses);
         }
     }
 }
 
-static void addresses_work(const struct view *view)
+static void addresses_work(const struct view *view, size_t *probe_count)
 {
     struct sieve_scratch *scratch = view->scratch;
     const struct sieve *sieve = view->lens->sieve;
@@ -323,7 +344,7 @@ static void addresses_work(const struct view *view)
             level_address(view->lens, view->block + at, &scratch->addresses[count])) {
             __builtin_prefetch(ipv4_word(sieve, scratch->addresses[count]));
             scratch->address_at[count++] = at;
-        } else {
+        } else if (!ipv6_push(view, at, probe_count)) {
             judge(view, at, given != at ? USE_NAME : USE_ADDRESS);
         }
     }
@@ -368,6 +389,8 @@ static void probes_work(const struct view *view, size_t count)
             continue;
         if (probe->queue == QUEUE_HASH)
             judge(view, probe->at, USE_HASH); /* with colons, or of another length */
+        else if (probe->queue == QUEUE_ADDRESS)
+            judge(view, probe->at, USE_ADDRESS);
         else if (!value_of(view, probe->at, &value))
             hit(view, probe->at);
         else if (probe->queue == QUEUE_NAME && sieve_name_has(sieve, value))
@@ -432,9 +455,12 @@ static void paths_work(const struct view *view)
 {
     struct sieve_scratch *scratch = view->scratch;
 
-    for (size_t i = 0; i < scratch->counts[QUEUE_PATH]; i++)
-        if (view->block[scratch->queue[QUEUE_PATH][i]] != '/')
-            judge(view, scratch->queue[QUEUE_PATH][i], USE_URL_PATH);
+    for (size_t i = 0; i < scratch->counts[QUEUE_PATH]; i++) {
+        size_t at = scratch->queue[QUEUE_PATH][i]; /* a line may be cut at it */
+
+        if (at >= view->to || view->block[at] != '/')
+            judge(view, at, USE_URL_PATH);
+    }
     for (size_t i = 0; i < scratch->host_count; i++)
         host_join(view, scratch->hosts[i]);
 }
@@ -452,7 +478,7 @@ static inline void json_window(const struct sieve_lens *lens, struct sieve_scrat
     names_work(&view, QUEUE_NAME, &probe_count);
     names_work(&view, QUEUE_HOST, &probe_count);
     hashes_work(&view, &probe_count);
-    addresses_work(&view);
+    addresses_work(&view, &probe_count);
     probes_work(&view, probe_count);
     for (size_t i = 0; i < scratch->counts[QUEUE_OTHER]; i++)
         judge(&view, scratch->queue[QUEUE_OTHER][i], scratch->uses[i]);

@@ -3,7 +3,7 @@
 
 #include "scan/sieve.h"
 
-#define SIEVE_MAGIC 0x3156454953544e45ull /* "ENTSIEV1" */
+#define SIEVE_MAGIC 0x3256454953544e45ull /* "ENTSIEV2" */
 #define SIEVE_ALIGN 64
 #define SIEVE_TAIL_BYTES 32 /* of a name's last labels that the filter looks at */
 #define SIEVE_LEAF_BYTES 32 /* a bit for each address of a /24 */
@@ -174,5 +174,7 @@ uint64_t sieve_url_hash(slice host, slice path);
 /* A path whose normal form is itself. */
 bool sieve_path_is_plain(slice path);
 bool sieve_ipv4_parse(slice text, uint32_t *out);
+#define SIEVE_IPV6_BYTES 39 /* of an address without "::" and with all its zeros */
+bool sieve_ipv6_parse_full(const char text[SIEVE_IPV6_BYTES], uint8_t out[16]);
 bool sieve_name_has(const struct sieve *sieve, slice name);
 bool sieve_url_host_has(const struct sieve *sieve, slice host);

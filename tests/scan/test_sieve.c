@@ -517,6 +517,8 @@ static void a_long_line_is_let_through(void **state)
     memcpy(text, "{\"a\":1}\n{\"dns\":{\"rrname\":\"evil.example\"},\"x\":\"", 46);
     memcpy(text + 200000, "\"}\n{\"src_ip\":\"192.0.2.1\"}\n", 26);
     check_at_edges(&bench, slice_of(text, 200026));
+    check_at_edges(&bench, SLICE("{\"a\":1}\n{\"http\":{\"url\":\"\n")); /* cut short */
+    sift(&bench, SIEVE_PLAIN, SLICE("{\"url\":\""));
     bench_close(&bench);
 }
 
