@@ -410,6 +410,9 @@ static void summary_json(const struct scan *scan, double gb_per_s)
     struct json_writer w = JSON_WRITER(&out);
     const struct scan_totals *t = &scan->totals;
     const struct rules_counts *rules = ruleset_counts(scan->set);
+    struct text_counts texts;
+
+    ruleset_text_counts(scan->set, &texts);
     const struct {
         slice name;
         uint64_t count;
@@ -430,6 +433,10 @@ static void summary_json(const struct scan *scan, double gb_per_s)
         {SLICE("scan_ms"), t->scan_ns / 1000000},
         {SLICE("mb_per_s"), (uint64_t)(gb_per_s * 1000)},
         {SLICE("ruleset_bytes"), ruleset_bytes(scan->set)},
+        {SLICE("texts"), texts.expressions},
+        {SLICE("texts_prefiltered"), texts.prefiltered},
+        {SLICE("texts_slow"), texts.slow},
+        {SLICE("texts_bytes"), texts.bytes},
     };
 
     jw_object_begin(&w);
