@@ -211,6 +211,7 @@ static result connection_take(struct follow *follow, const struct listener *list
 {
     const struct input_choice *input = follow->input;
     size_t free_one = 0;
+    /* cppcheck-suppress nullPointer ; who calls is of no interest: NULL is lawful */
     int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0) /* it went away again */
