@@ -240,15 +240,23 @@ static inline const char *one_of(struct chooser *chooser, size_t path)
     return value_choose(chooser, &oracle_paths[path]);
 }
 
-static inline void line_make(struct chooser *chooser, unsigned tenths, struct buf *out)
+/* False: it has no time of its own. */
+static inline bool line_time_make(struct chooser *chooser, unsigned tenths, struct buf *out)
+{
+    bool has_time = choose(chooser, 8) > 0;
+
+    buf_printf(out, "{");
+    if (has_time)
+        buf_printf(out, "\"timestamp\":\"2026-01-01T00:00:%02u.%u00000+0000\",", tenths / 10,
+                   tenths % 10);
+    return has_time;
+}
+
+static inline void line_make(struct chooser *chooser, struct buf *out)
 {
     static const char *const addresses[] = {"203.0.113.1", "203.0.113.2", "10.0.0.5",
                                             "198.51.100.7", "2001:db8::1"};
 
-    buf_printf(out, "{");
-    if (choose(chooser, 8) > 0)
-        buf_printf(out, "\"timestamp\":\"2026-01-01T00:00:%02u.%u00000+0000\",", tenths / 10,
-                   tenths % 10);
     buf_printf(out, "\"src_ip\":\"%s\",\"dest_ip\":\"%s\",", addresses[choose(chooser, 5)],
                addresses[choose(chooser, 5)]);
     if (choose(chooser, 3) > 0)
@@ -299,11 +307,16 @@ static inline void stream_make(struct chooser *chooser, struct buf *out, bool *i
     size_t count = 1 + choose(chooser, ORACLE_EVENTS_MAX);
     unsigned tenths = 0;
 
-    *is_ordered = choose(chooser, 4) > 0;
+    bool goes_on = choose(chooser, 4) > 0;
+
+    *is_ordered = goes_on;
     for (size_t i = 0; i < count; i++) {
-        tenths = *is_ordered ? tenths + choose(chooser, 3) * 10 + choose(chooser, 3) * 5
-                             : choose(chooser, 200);
-        line_make(chooser, tenths, out);
+        tenths = goes_on ? tenths + choose(chooser, 3) * 10 + choose(chooser, 3) * 5
+                         : choose(chooser, 200);
+        /* What has no time is at the reading's, before all others. */
+        if (!line_time_make(chooser, tenths, out))
+            *is_ordered = false;
+        line_make(chooser, out);
     }
 }
 
