@@ -250,8 +250,9 @@ result store_find(struct store_view *view, const struct store_query *query, size
     if (succeeded(r))
         r = query->newest_first ? find_newest(plan, limit_objects, limit_bytes, out)
                                 : find_in_order(plan, limit_objects, limit_bytes, out);
-    if (succeeded(r) && plan->opener != NULL)
-        r = plan->opener->state;
+    /* The tests of an addition answer yes or no, and cannot say that they failed. */
+    if (succeeded(r))
+        r = plan->opener != NULL ? plan->opener->state : plan->opener_state;
     plan_close(plan);
     TRY(r);
     TRY(view->txn.state);

@@ -221,8 +221,10 @@ static result opener_need(struct plan *plan)
     if (plan->opener != NULL)
         return OK;
     plan->opener = arena_new(plan->arena, struct opener, 1);
-    if (plan->opener == NULL)
-        return no_memory(plan);
+    if (plan->opener == NULL) {
+        plan->opener_state = no_memory(plan);
+        return plan->opener_state;
+    }
     result r = opener_init(plan->opener, plan->diag);
     plan->opener->state = r;
     return r;

@@ -25,6 +25,7 @@ struct plan {
     struct run_walk runs;
     struct dead_cache dead;
     struct opener *opener; /* in the arena; NULL until an object must be read */
+    result opener_state;   /* why there is none, when one was needed */
     bool is_open;
     bool matches_nothing;
     bool specs_mixed; /* which specification a version is in decides on others */
