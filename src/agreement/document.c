@@ -316,7 +316,7 @@ static result check_member(struct checking *c, const char *place, struct value v
     case RULE_DATE_OR_NULL:
         if (value_is_of(value, JSON_NULL))
             return OK;
-        /* fall through */
+        __attribute__((fallthrough));
     case RULE_DATE:
         return value_date(value, &us)
                    ? OK

@@ -30,7 +30,8 @@ static void words_put(struct entente_why *why, const char *words)
     why->text[at] = '\0';
 }
 
-static void words_format(struct entente_why *why, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void
+words_format(struct entente_why *why, const char *format, va_list arguments)
 {
     char words[sizeof(why->text)];
 
