@@ -65,7 +65,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     struct diag small_diag = {0}, large_diag = {0};
     slice text = slice_of(bytes, count);
 
-    if (count == 0)
+    /* Packed input is unpacked on the way: its places are not those of these bytes. */
+    if (count == 0 || slice_starts(text, SLICE("\x28\xb5\x2f\xfd")) ||
+        slice_starts(text, SLICE("\x1f\x8b")))
         return 0;
     bool taken = collect(text, (size_t)1 << 20, &large, &large_diag);
     must(collect(text, bytes[count - 1], &small, &small_diag) == taken);

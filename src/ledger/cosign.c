@@ -1,5 +1,6 @@
 #include "ledger/cosign.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/fault.h"
@@ -127,6 +128,7 @@ static result lines_take(struct asking *asking, slice body, struct diag *diag)
     TRY(note_parse(buf_slice(&bytes), &note, diag));
     if (note_verify(&note, verifier, NULL) != NOTE_HOLDS)
         return diag_fail(diag, ERR_INVALID, "the answer holds no signature of %s", verifier->name);
+    assert(verifier != NULL);
     for (size_t i = 0; i < note.signature_count; i++)
         if (slice_eq(note.signatures[i].name, slice_text(verifier->name)) &&
             memcmp(note.signatures[i].id, verifier->id, NOTE_ID_BYTES) == 0)

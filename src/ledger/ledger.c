@@ -140,7 +140,7 @@ static void tree_catch_up(struct kv_txn *txn, kv_table log, uint64_t most)
     if (failed(made))
         kv_fail(txn, made);
     for (; number < end && succeeded(txn->state); number++) {
-        struct ledger_entry entry;
+        struct ledger_entry entry = {0};
         slice text;
 
         if (entry_parse(txn, log, parser, number, &entry, &text))
@@ -169,8 +169,8 @@ uint64_t ledger_seek(struct kv_txn *txn, kv_table log, int64_t us)
 {
     CLEANUP(json_parser_free) struct json_parser *parser = NULL;
     uint64_t low = 0, high = tree_count(txn, ledger_tree_table(log));
-    struct ledger_entry entry;
-    int64_t reach_us;
+    struct ledger_entry entry = {0};
+    int64_t reach_us = 0;
     slice text;
 
     while (low < high && tree_reach(txn, ledger_tree_table(log), (low + high) / 2, &reach_us)) {
@@ -195,7 +195,7 @@ static bool last_reach(struct kv_txn *txn, kv_table log, int64_t *us)
 {
     CLEANUP(json_parser_free) struct json_parser *parser = NULL;
     uint64_t count = ledger_count(txn, log);
-    struct ledger_entry last;
+    struct ledger_entry last = {0};
     slice text;
 
     if (count == 0)
@@ -212,7 +212,7 @@ static bool last_reach(struct kv_txn *txn, kv_table log, int64_t *us)
 
 int64_t ledger_next_us(struct kv_txn *txn, kv_table log, int64_t now_us)
 {
-    int64_t us;
+    int64_t us = 0;
 
     return last_reach(txn, log, &us) && us >= now_us ? us + 1 : now_us;
 }
@@ -262,7 +262,7 @@ void ledger_append(struct kv_txn *txn, kv_table log, slice kind, int64_t at_us, 
     CLEANUP(buf_free) struct buf text = BUF(DRAFT_BYTES_MAX);
     CLEANUP(buf_free) struct buf entry = BUF(DRAFT_BYTES_MAX);
     char bytes[KEY_BYTES];
-    int64_t reach_us;
+    int64_t reach_us = 0;
     result made;
 
     tree_catch_up(txn, log, UINT64_MAX); /* a program of before may have written beside us */

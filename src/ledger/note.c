@@ -1,5 +1,6 @@
 #include "ledger/note.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -276,6 +277,7 @@ enum note_verdict note_verify(const struct note *note, const struct note_verifie
     enum note_verdict verdict = NOTE_UNSIGNED;
     uint64_t seen_s = 0;
 
+    assert(verifier != NULL);
     for (size_t i = 0; i < note->signature_count; i++) {
         const struct note_signature *signature = &note->signatures[i];
 

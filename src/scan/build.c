@@ -77,7 +77,8 @@ static enum path_class class_of(slice path)
     return ends_with_hashes(path) ? PATH_HASH : PATH_TEXT;
 }
 
-uint32_t build_path_text(struct ruleset_builder *builder, slice canonical)
+/* The record of a path, made when there is none; NONE when memory is out. */
+static uint32_t path_keep(struct ruleset_builder *builder, slice canonical)
 {
     uint32_t found = image_path_find(builder->set, canonical);
     struct path_record *path;
@@ -95,15 +96,21 @@ uint32_t build_path_text(struct ruleset_builder *builder, slice canonical)
                                  .type_len = (uint32_t)(colon == SIZE_MAX ? canonical.len : colon),
                                  .class = class_of(canonical),
                                  .value_path = found};
-    if (path->class == PATH_REFERENCE_TYPE) {
-        slice value =
-            arena_printf(&builder->kept, "%.*svalue", (int)(canonical.len - 4), canonical.at);
-        uint32_t value_path = value.at == NULL ? NONE : build_path_text(builder, value);
+    return found;
+}
 
-        if (value_path == NONE)
-            return NONE;
-        image_paths(builder->set)[found].value_path = value_path;
-    }
+uint32_t build_path_text(struct ruleset_builder *builder, slice canonical)
+{
+    uint32_t found = path_keep(builder, canonical);
+
+    if (found == NONE || class_of(canonical) != PATH_REFERENCE_TYPE)
+        return found;
+    slice value = arena_printf(&builder->kept, "%.*svalue", (int)(canonical.len - 4), canonical.at);
+    uint32_t value_path = value.at == NULL ? NONE : path_keep(builder, value);
+
+    if (value_path == NONE)
+        return NONE;
+    image_paths(builder->set)[found].value_path = value_path;
     return found;
 }
 

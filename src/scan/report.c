@@ -131,7 +131,7 @@ static struct cell *cell_at(struct report *report, const struct uuid *indicator,
             return report->cells[at - 1];
         }
     void *grown = table_grow(report->cells, &report->cell_capacity, report->cell_count + 1,
-                             REPORT_CELLS_MAX, sizeof(*report->cells));
+                             REPORT_CELLS_MAX, sizeof(void *));
     struct cell *cell = grown == NULL ? NULL : arena_new(&report->arena, struct cell, 1);
     if (grown != NULL)
         report->cells = grown;

@@ -117,11 +117,10 @@ result texts_build(struct ruleset *set, struct diag *diag)
         return diag_fail(diag, ERR_LIMIT, "no memory for a ruleset");
     *set->texts = (struct texts){0};
     capacity = 0;
-    set->texts->of_open =
-        (struct multi **)table_grow(NULL, &capacity, most, most, sizeof(*set->texts->of_open));
+    set->texts->of_open = (struct multi **)table_grow(NULL, &capacity, most, most, sizeof(void *));
     if (set->texts->of_open == NULL)
         return diag_fail(diag, ERR_LIMIT, "no memory for a ruleset");
-    memset(set->texts->of_open, 0, most * sizeof(*set->texts->of_open));
+    memset(set->texts->of_open, 0, most * sizeof(void *));
     set->texts->count = set->open_path_count;
     for (size_t i = 0; i < set->open_path_count; i++)
         if (set->open_paths[i].kind == OPEN_TEXT || set->open_paths[i].kind == OPEN_LINE)

@@ -83,6 +83,7 @@ int main(int argc, char **argv)
     }
     if (argc > 0)
         argv[0] = name; /* what getopt puts in front of its words */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
     for (int option; (option = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
         if (option == 'h')
             return fputs(usage, stdout) < 0 || fflush(stdout) != 0 ? REPORT_FAILED : REPORT_PROVEN;

@@ -42,7 +42,7 @@ static bool note_split(struct entente_bytes bytes, struct entente_note *out)
 bool entente_note_parse(struct entente_bytes bytes, struct entente_note *out,
                         struct entente_why *why)
 {
-    struct signature signature;
+    struct signature signature = {0};
     struct entente_bytes rest;
     size_t count = 0;
 
@@ -116,8 +116,8 @@ enum entente_signature entente_note_signed(const struct entente_note *note,
                                            const struct entente_key *key, uint64_t *time_s)
 {
     struct entente_bytes rest = note->signatures;
-    struct signature signature;
-    uint64_t unused;
+    struct signature signature = {0};
+    uint64_t unused = 0;
 
     while (rest.count > 0 && signature_next(&rest, &signature))
         if (signature_is_of(&signature, key))

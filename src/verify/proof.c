@@ -70,7 +70,7 @@ bool entente_proof_check(struct entente_bytes file, const struct entente_trust *
                          uint8_t room[ENTENTE_ENTRY_BYTES_MAX], struct entente_proof *out,
                          struct entente_why *why)
 {
-    struct proof_lines lines;
+    struct proof_lines lines = {0};
     struct entente_hash leaf;
 
     memset(out, 0, sizeof(*out));
@@ -108,7 +108,7 @@ static bool consistency_take(struct entente_bytes file, uint64_t *old_size,
 bool entente_consistency_parse(struct entente_bytes file, const struct entente_trust *trust,
                                struct entente_consistency *out, struct entente_why *why)
 {
-    struct proof_lines lines;
+    struct proof_lines lines = {0};
 
     memset(out, 0, sizeof(*out));
     return consistency_take(file, &out->old_size, &lines, why) &&
@@ -119,7 +119,7 @@ bool entente_consistency_file_check(struct entente_bytes file, const struct ente
                                     const struct entente_hash *old_root,
                                     struct entente_consistency *out, struct entente_why *why)
 {
-    struct proof_lines lines;
+    struct proof_lines lines = {0};
 
     memset(out, 0, sizeof(*out));
     if (!consistency_take(file, &out->old_size, &lines, why) ||
