@@ -234,7 +234,7 @@ void marking_read(struct value definition, struct arena *arena, struct marking *
         !value_is_there(pap) && !out->has_iep && !out->has_acs && !out->is_chatham &&
         !value_is(value_get(definition, SLICE("definition_type")), SLICE("statement"));
     (void)value_text(value_get(definition, SLICE("id")), arena, &out->id);
-    out->is_broken = value_repeats(definition) ||
+    out->is_broken = !value_is_of(definition, JSON_OBJECT) || value_repeats(definition) ||
                      (value_is_there(extensions) && extensions.node->kind != JSON_OBJECT) ||
                      (value_is_there(pap) && !pap_read(pap, out)) ||
                      (out->has_iep && !iep_read(iep, &out->iep)) ||

@@ -201,7 +201,7 @@ static bool signatures_gather(const struct entente_note *note, const struct ente
 bool entente_head_check(struct entente_bytes note, const struct entente_trust *trust,
                         struct entente_head *out, struct entente_why *why)
 {
-    struct entente_note parts;
+    struct entente_note parts = {0};
 
     memset(out, 0, sizeof(*out));
     if (!entente_note_parse(note, &parts, why) || !head_lines(parts.text, out, why) ||
