@@ -4,6 +4,7 @@
 
 #include "account/change.h"
 #include "account/names.h"
+#include "stix/id.h"
 
 #include "base/banned.h"
 
@@ -224,6 +225,39 @@ result account_set_disabled(struct accounts *accounts, slice name, bool disabled
         return OK;
     jw_put_bool(entry_about(&change, actor, &account), SLICE("disabled"), disabled);
     change_append(&change, SLICE("account.disable"));
+    return change_commit(&change);
+}
+
+static result identity_check(slice id, const char *what, struct diag *diag)
+{
+    struct stix_id parsed;
+
+    if (id.len == 0 || (id.len <= ACCOUNT_IDENTITY_BYTES_MAX && stix_id_parse(id, &parsed) &&
+                        slice_eq(parsed.type, SLICE("identity"))))
+        return OK;
+    return diag_fail(diag, ERR_INVALID, "%s: \"%.*s\" is no id of an identity", what,
+                     SLICE_ARG(id));
+}
+
+result account_set_organisation(struct accounts *accounts, slice name, slice organisation,
+                                slice person, slice actor, struct diag *diag)
+{
+    CLEANUP(change_abort) struct change change = {0};
+    struct account account;
+
+    TRY(identity_check(organisation, "organisation", diag));
+    TRY(identity_check(person, "person", diag));
+    change_begin(accounts, &change, diag);
+    TRY(change_find(&change, name, &account));
+    if (slice_eq(slice_text(account.organisation), organisation) &&
+        slice_eq(slice_text(account.person), person))
+        return OK;
+    struct json_writer *entry = entry_about(&change, actor, &account);
+    if (organisation.len > 0)
+        jw_put_string(entry, SLICE("organisation"), organisation);
+    if (person.len > 0)
+        jw_put_string(entry, SLICE("person"), person);
+    change_append(&change, SLICE("account.organisation"));
     return change_commit(&change);
 }
 

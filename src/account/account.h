@@ -27,6 +27,7 @@ enum right { RIGHT_READ = 1, RIGHT_WRITE = 2 };
 #define PASSWORD_BYTES_MAX 1024
 #define ROLES_TEXT_BYTES_MAX 64
 #define TOKEN_TEXT_BYTES_MAX 80
+#define ACCOUNT_IDENTITY_BYTES_MAX 64
 #define ACCOUNT_ANONYMOUS                                                                          \
     "anonymous" /* grants to this name hold for requests without credentials */
 
@@ -38,6 +39,8 @@ struct account {
     unsigned roles; /* enum role, ORed */
     bool has_password, is_disabled;
     int64_t created_us;
+    char organisation[ACCOUNT_IDENTITY_BYTES_MAX + 1]; /* an identity's id; empty: the node's own */
+    char person[ACCOUNT_IDENTITY_BYTES_MAX + 1];       /* who it is; empty: not said */
 };
 
 struct account_token {
@@ -94,6 +97,10 @@ MUST_USE result account_set_roles(struct accounts *accounts, slice name, unsigne
                                   slice actor, struct diag *diag);
 MUST_USE result account_set_disabled(struct accounts *accounts, slice name, bool disabled,
                                      slice actor, struct diag *diag);
+/* Which organisation it belongs to and who it is: ids of identities, or empty.  What it may read is
+ * decided for that organisation. */
+MUST_USE result account_set_organisation(struct accounts *accounts, slice name, slice organisation,
+                                         slice person, slice actor, struct diag *diag);
 MUST_USE result account_remove(struct accounts *accounts, slice name, slice actor,
                                struct diag *diag);
 /* The token's text is shown once and kept nowhere: "ent_" + id + "_" + 43 base64url digits of 32

@@ -171,6 +171,16 @@ static void apply_account_disable(struct applying *a)
     write_user(a, &record);
 }
 
+static void apply_account_organisation(struct applying *a)
+{
+    CLEANUP(user_wipe) struct user_record record = user_of(a);
+
+    copy_text(record.account.organisation,
+              text_or_none(a, SLICE("organisation"), ACCOUNT_IDENTITY_BYTES_MAX));
+    copy_text(record.account.person, text_or_none(a, SLICE("person"), ACCOUNT_IDENTITY_BYTES_MAX));
+    write_user(a, &record);
+}
+
 static void apply_account_remove(struct applying *a)
 {
     CLEANUP(user_wipe) struct user_record record = user_of(a);
@@ -258,11 +268,17 @@ static const struct {
     slice kind;
     void (*apply)(struct applying *a);
 } kinds[] = {
-    {S("account.add"), apply_account_add},       {S("account.password"), apply_account_password},
-    {S("account.roles"), apply_account_roles},   {S("account.disable"), apply_account_disable},
-    {S("account.remove"), apply_account_remove}, {S("token.add"), apply_token_add},
-    {S("token.remove"), apply_token_remove},     {S("grant"), apply_grant},
-    {S("setup.begin"), apply_setup_begin},       {S("setup.done"), apply_setup_done},
+    {S("account.add"), apply_account_add},
+    {S("account.password"), apply_account_password},
+    {S("account.roles"), apply_account_roles},
+    {S("account.disable"), apply_account_disable},
+    {S("account.organisation"), apply_account_organisation},
+    {S("account.remove"), apply_account_remove},
+    {S("token.add"), apply_token_add},
+    {S("token.remove"), apply_token_remove},
+    {S("grant"), apply_grant},
+    {S("setup.begin"), apply_setup_begin},
+    {S("setup.done"), apply_setup_done},
 };
 
 static void apply_with(struct applying *a, void (*apply)(struct applying *a), slice text)

@@ -138,6 +138,10 @@ static bool user_decode(struct kv_txn *txn, uint32_t number, slice value, struct
     out->password_entry = read_u64(&reader);
     take_text(&reader, out->account.name, sizeof(out->account.name));
     take_text(&reader, out->password, sizeof(out->password));
+    if (!reader.broken && reader.rest.len > 0) {
+        take_text(&reader, out->account.organisation, sizeof(out->account.organisation));
+        take_text(&reader, out->account.person, sizeof(out->account.person));
+    }
     out->account.has_password = out->password[0] != '\0';
     return read_whole(txn, &reader, "an account");
 }
@@ -209,6 +213,10 @@ void user_write(const struct accounts *accounts, struct kv_txn *txn,
     buf_u64(&value, record->password_entry);
     put_text(&value, account->name);
     put_text(&value, record->password);
+    if (account->organisation[0] != '\0' || account->person[0] != '\0') {
+        put_text(&value, account->organisation);
+        put_text(&value, account->person);
+    }
     write_record(txn, accounts->options.users, &by_number, &value);
     number_write(txn, accounts->options.users, &by_name, account->number);
     if (account->number > user_number_last(accounts, txn))

@@ -9,6 +9,7 @@
 #include "base/encode.h"
 #include "cli/cli.h"
 #include "cli/query.h"
+#include "cli/reading.h"
 #include "ledger/witness.h"
 #include "store/merkle.h"
 
@@ -39,31 +40,32 @@ static void bundle_id(const struct store_view *view, const struct cli *cli,
     uuid_format(&uuid, out);
 }
 
-static result export_pages(struct store_view *view, struct store_query *query, FILE *out,
-                           uint64_t *count, struct diag *diag)
+static result export_pages(struct cli_reader *reader, struct store_view *view,
+                           struct store_query *query, FILE *out, uint64_t *count, struct diag *diag)
 {
     CLEANUP(arena_free) struct arena arena = ARENA((size_t)256 << 20);
     struct store_page page = {.more = true};
 
     while (page.more) {
         arena_reset(&arena);
-        TRY(store_find(view, query, EXPORT_PAGE_OBJECTS, EXPORT_PAGE_BYTES, true, &arena, &page,
-                       diag));
+        TRY(cli_reader_find(reader, view, query, EXPORT_PAGE_OBJECTS, EXPORT_PAGE_BYTES, true,
+                            &arena, &page, diag));
+        query->seq_from = page.next_seq;
         if (page.count == 0)
-            break;
+            continue;
         (void)fputs(*count == 0 ? ",\"objects\":[\n" : ",\n", out);
         if (fwrite(page.text.at, 1, page.text.len, out) != page.text.len)
             return diag_errno(diag, errno, "writing the bundle");
         *count += page.count;
-        query->seq_from = page.next_seq;
     }
     return OK;
 }
 
 /* ---- the entry: what leaves is in the log before its first byte is out ---- */
 
-static result leaving_sum(struct store_view *view, struct store_query query, uint64_t *count,
-                          struct hash256 *root, struct diag *diag)
+static result leaving_sum(struct cli_reader *reader, struct store_view *view,
+                          struct store_query query, uint64_t *count, struct hash256 *root,
+                          struct diag *diag)
 {
     CLEANUP(arena_free) struct arena arena = ARENA((size_t)64 << 20);
     struct store_page page = {.more = true};
@@ -72,7 +74,8 @@ static result leaving_sum(struct store_view *view, struct store_query query, uin
 
     while (page.more) {
         arena_reset(&arena);
-        TRY(store_find(view, &query, EXPORT_PAGE_OBJECTS, SIZE_MAX, false, &arena, &page, diag));
+        TRY(cli_reader_find(reader, view, &query, EXPORT_PAGE_OBJECTS, SIZE_MAX, false, &arena,
+                            &page, diag));
         for (size_t i = 0; i < page.count; i++) {
             if (!store_item_at(view, page.seqs[i], &item)) {
                 TRY(view->txn.state);
@@ -103,7 +106,8 @@ static void query_tell(const struct cli *cli, struct buf *out)
     }
 }
 
-static result leaving_note(const struct cli *cli, const struct node *node, struct store_view *view,
+static result leaving_note(const struct cli *cli, const struct node *node,
+                           struct cli_reader *reader, struct store_view *view,
                            const struct store_query *query, struct diag *diag)
 {
     CLEANUP(buf_free) struct buf body = BUF(LEDGER_ENTRY_BYTES_MAX), told = BUF(QUERY_BYTES_MAX);
@@ -112,13 +116,14 @@ static result leaving_note(const struct cli *cli, const struct node *node, struc
     struct hash256 root;
     uint64_t count = 0, number;
 
-    TRY(leaving_sum(view, *query, &count, &root, diag));
+    TRY(leaving_sum(reader, view, *query, &count, &root, diag));
     if (count == 0)
         return OK;
     hex_encode(slice_of(root.bytes, SHA256_BYTES), hex);
     query_tell(cli, &told);
     jw_object_begin(&w);
-    jw_put_string(&w, SLICE("actor"), SLICE("cli"));
+    jw_put_string(&w, SLICE("actor"),
+                  reader->has_account ? slice_text(reader->account.name) : SLICE("cli"));
     jw_put_u64(&w, SLICE("collection"), query->collection);
     jw_put_u64(&w, SLICE("count"), count);
     jw_put_string(&w, SLICE("query"), buf_slice(&told));
@@ -129,14 +134,14 @@ static result leaving_note(const struct cli *cli, const struct node *node, struc
     return ledger_note(&node->ledger, SLICE("export"), buf_slice(&body), &number, diag);
 }
 
-static result export_to(const struct cli *cli, struct store_view *view, struct store_query *query,
-                        FILE *out, uint64_t *count, struct diag *diag)
+static result export_to(const struct cli *cli, struct cli_reader *reader, struct store_view *view,
+                        struct store_query *query, FILE *out, uint64_t *count, struct diag *diag)
 {
     char id[UUID_TEXT_BYTES];
 
     bundle_id(view, cli, id);
     (void)fprintf(out, "{\"type\":\"bundle\",\"id\":\"bundle--%.*s\"", UUID_TEXT_BYTES, id);
-    TRY(export_pages(view, query, out, count, diag));
+    TRY(export_pages(reader, view, query, out, count, diag));
     (void)fputs(*count == 0 ? "}\n" : "\n]}\n", out); /* STIX 2.1, 2.9: no list is empty */
     if (fflush(out) != 0 || ferror(out))
         return diag_errno(diag, errno, "writing the bundle");
@@ -144,15 +149,15 @@ static result export_to(const struct cli *cli, struct store_view *view, struct s
 }
 
 /* A device or a pipe takes the bundle as it comes. */
-static result export_stream(const struct cli *cli, struct store_view *view,
-                            struct store_query *query, const char *path, uint64_t *count,
-                            struct diag *diag)
+static result export_stream(const struct cli *cli, struct cli_reader *reader,
+                            struct store_view *view, struct store_query *query, const char *path,
+                            uint64_t *count, struct diag *diag)
 {
     FILE *out = fopen(path, "we");
 
     if (out == NULL)
         return diag_errno(diag, errno, "%s", path);
-    result r = export_to(cli, view, query, out, count, diag);
+    result r = export_to(cli, reader, view, query, out, count, diag);
     if (fclose(out) != 0 && succeeded(r))
         r = diag_errno(diag, errno, "%s", path);
     return diag_within(diag, r, "%s", path);
@@ -160,15 +165,16 @@ static result export_stream(const struct cli *cli, struct store_view *view,
 
 /* Beside the target, made durable, then renamed over it: a reader sees the old file or the new one.
  * A link stays and what it points to is replaced; what is no file is never replaced by one. */
-static result export_file(const struct cli *cli, struct store_view *view, struct store_query *query,
-                          const char *named, uint64_t *count, struct diag *diag)
+static result export_file(const struct cli *cli, struct cli_reader *reader, struct store_view *view,
+                          struct store_query *query, const char *named, uint64_t *count,
+                          struct diag *diag)
 {
     char beside[PATH_BYTES_MAX], real[PATH_MAX];
     const char *path = realpath(named, real) != NULL ? real : named;
     struct stat about;
 
     if (stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode))
-        return export_stream(cli, view, query, named, count, diag);
+        return export_stream(cli, reader, view, query, named, count, diag);
     int bytes = snprintf(beside, sizeof(beside), "%s.%ld.part", path, (long)getpid());
 
     if (bytes < 0 || (size_t)bytes >= sizeof(beside))
@@ -176,7 +182,7 @@ static result export_file(const struct cli *cli, struct store_view *view, struct
     FILE *out = fopen(beside, "wxe");
     if (out == NULL)
         return diag_errno(diag, errno, "%s", beside);
-    result r = export_to(cli, view, query, out, count, diag);
+    result r = export_to(cli, reader, view, query, out, count, diag);
     if (succeeded(r) && fsync(fileno(out)) != 0)
         r = diag_errno(diag, errno, "%s", beside);
     if (fclose(out) != 0 && succeeded(r))
@@ -193,6 +199,7 @@ int cmd_export(struct cli *cli)
     CLEANUP(arena_free) struct arena arena = ARENA((size_t)16 << 20);
     CLEANUP(node_close) struct node node = {0};
     CLEANUP(store_view_end) struct store_view view = {0};
+    CLEANUP(cli_reader_close) struct cli_reader reader = {0};
     const char *path = cli_value(cli, "output");
     struct store_query query;
     struct diag diag = {0};
@@ -207,14 +214,18 @@ int cmd_export(struct cli *cli)
     if (diag.code != ERR_NONE)
         return cli_failed(&diag);
     code = cli_query(cli, &view, &arena, &query);
+    if (code == CLI_OK)
+        code = cli_reader_open(cli, &node, &view, false, &reader);
     if (code != CLI_OK)
         return code;
-    if (failed(leaving_note(cli, &node, &view, &query, &diag)))
+    if (failed(leaving_note(cli, &node, &reader, &view, &query, &diag)))
         return cli_failed(&diag);
-    result r = path == NULL ? export_to(cli, &view, &query, stdout, &count, &diag)
-                            : export_file(cli, &view, &query, path, &count, &diag);
+    reader.withheld = 0; /* each was counted for the entry */
+    result r = path == NULL ? export_to(cli, &reader, &view, &query, stdout, &count, &diag)
+                            : export_file(cli, &reader, &view, &query, path, &count, &diag);
     if (failed(r))
         return cli_failed(&diag);
+    cli_reader_tell(cli, &reader);
     if (path != NULL)
         cli_say(cli, "wrote %" PRIu64 " object%s to %s", count, count == 1 ? "" : "s", path);
     return CLI_OK;

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/headline.h"
 #include "cli/query.h"
+#include "cli/reading.h"
 
 #include "base/banned.h"
 
@@ -124,7 +125,7 @@ static result search_find(const struct cli *cli, struct store_view *view, struct
     return store_find(view, query, limit, SIZE_MAX, false, arena, page, diag);
 }
 
-static result search_rank(const struct cli *cli, struct store_view *view,
+static result search_rank(const struct cli *cli, struct cli_reader *reader, struct store_view *view,
                           const struct store_page *page, struct arena *arena, struct found *found,
                           size_t *count, struct diag *diag)
 {
@@ -135,7 +136,12 @@ static result search_rank(const struct cli *cli, struct store_view *view,
     for (size_t i = 0; i < page->count; i++) {
         struct found *one = &found[*count];
 
+        bool is_there;
+
         if (!store_item_at(view, page->seqs[i], &one->item))
+            continue;
+        TRY(cli_reader_item(reader, view, &one->item, arena, &is_there, diag));
+        if (!is_there)
             continue;
         one->name = headline_of_text(parser, one->item.text, arena);
         one->rank = rank_of(cli, one);
@@ -158,7 +164,8 @@ static void search_print(const struct cli *cli, const struct found *found, size_
     }
 }
 
-static int search_run(const struct cli *cli, struct store_view *view, size_t limit)
+static int search_run(const struct cli *cli, struct cli_reader *reader, struct store_view *view,
+                      size_t limit)
 {
     CLEANUP(arena_free) struct arena arena = ARENA((size_t)512 << 20);
     struct store_query query;
@@ -169,16 +176,18 @@ static int search_run(const struct cli *cli, struct store_view *view, size_t lim
 
     if (code != CLI_OK)
         return code;
+    if (cli_reader_is_limited(reader))
+        looked = SEARCH_MOST; /* how many of them are withheld is not known yet */
     if (cli->word_count > 0 && looked < SEARCH_RANKED)
         looked = SEARCH_RANKED;
     struct found *found = arena_new(&arena, struct found, looked);
     if (found == NULL)
         return cli_fail(CLI_FAILED, "no memory for the query");
     if (failed(search_find(cli, view, &query, looked, &arena, &page, &diag)) ||
-        failed(search_rank(cli, view, &page, &arena, found, &count, &diag)))
+        failed(search_rank(cli, reader, view, &page, &arena, found, &count, &diag)))
         return cli_failed(&diag);
     search_print(cli, found, count < limit ? count : limit);
-    if (page.more || count > limit)
+    if ((page.more && !cli_reader_is_limited(reader)) || count > limit)
         cli_say(cli, "more than %zu; --limit shows more", limit);
     if (count == 0) {
         cli_say(cli, "nothing found");
@@ -191,6 +200,7 @@ int cmd_search(struct cli *cli)
 {
     CLEANUP(node_close) struct node node = {0};
     CLEANUP(store_view_end) struct store_view view = {0};
+    CLEANUP(cli_reader_close) struct cli_reader reader = {0};
     struct diag diag = {0};
     size_t limit;
     int code = cli_count(cli, "limit", 1, SEARCH_MOST, SEARCH_FALLBACK, &limit);
@@ -205,5 +215,6 @@ int cmd_search(struct cli *cli)
     store_view_begin(node.store, &view, &diag);
     if (diag.code != ERR_NONE)
         return cli_failed(&diag);
-    return search_run(cli, &view, limit);
+    code = cli_reader_open(cli, &node, &view, false, &reader);
+    return code != CLI_OK ? code : search_run(cli, &reader, &view, limit);
 }

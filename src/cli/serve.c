@@ -51,6 +51,28 @@ static void started(void *context, const char *url, const char *ops_url,
     (void)fflush(stdout);
 }
 
+static int routes_print(const struct cli *cli)
+{
+    slice path, methods;
+
+    for (size_t i = 0; service_route_at(i, &path, &methods); i++) {
+        CLEANUP(buf_free) struct buf out = BUF(1 << 14);
+        struct json_writer w = JSON_WRITER(&out);
+
+        if (!cli->json) {
+            (void)printf("%-28.*s %.*s\n", SLICE_ARG(methods), SLICE_ARG(path));
+            continue;
+        }
+        jw_object_begin(&w);
+        jw_put_string(&w, SLICE("path"), path);
+        jw_put_string(&w, SLICE("methods"), methods);
+        jw_object_end(&w);
+        if (cli_print_json(&out) != CLI_OK)
+            return CLI_FAILED;
+    }
+    return CLI_OK;
+}
+
 int cmd_serve(struct cli *cli)
 {
     CLEANUP(node_close) struct node node = {0};
@@ -66,6 +88,8 @@ int cmd_serve(struct cli *cli)
 
     if (cli->word_count != 0)
         return cli_misused(cli, "takes no argument");
+    if (cli_has(cli, "routes"))
+        return routes_print(cli);
     int code = cli_node_open(cli, false, &node);
     if (code != CLI_OK)
         return code;

@@ -102,41 +102,104 @@ result service_certificate(struct node *node, struct hash256 *fingerprint, struc
     return tls_fingerprint(certificate, fingerprint, diag);
 }
 
-/* ---- the main listener: the set-up page, the ledger, then TAXII ---- */
+/* ---- the main listener: a door each for what is no TAXII, then TAXII ---- */
 
 static bool is_setup(const struct http_request *request)
 {
     return slice_starts(request->path, SLICE(SETUP_PATH));
 }
 
+static bool setup_door_begin(struct service *service, const struct http_request *request,
+                             size_t *body_bytes_max, struct http_response *early)
+{
+    (void)service;
+    (void)request;
+    (void)early;
+    *body_bytes_max = SETUP_BODY_BYTES_MAX;
+    return false;
+}
+
+static void setup_door(struct service *service, const struct http_request *request,
+                       struct http_response *response)
+{
+    setup_handle(service->node->accounts, request, response);
+}
+
+static bool is_ledger(const struct http_request *request)
+{
+    return ledger_web_is_path(request->path);
+}
+
+static bool ledger_door_begin(struct service *service, const struct http_request *request,
+                              size_t *body_bytes_max, struct http_response *early)
+{
+    (void)service;
+    (void)early;
+    *body_bytes_max = ledger_web_body_bytes_max(request->path);
+    return false;
+}
+
+static void ledger_door(struct service *service, const struct http_request *request,
+                        struct http_response *response)
+{
+    ledger_web_handle(&service->ledger, request, response);
+}
+
+static bool telemetry_door_begin(struct service *service, const struct http_request *request,
+                                 size_t *body_bytes_max, struct http_response *early)
+{
+    return telemetry_begin(&service->door, request, body_bytes_max, early);
+}
+
+static void telemetry_door(struct service *service, const struct http_request *request,
+                           struct http_response *response)
+{
+    telemetry_handle(&service->door, request, response);
+}
+
+/* Every way into the main listener that is not TAXII's; service_route_at lists them, and a test
+ * asks of each what it lets out. */
+static const struct door {
+    slice path, methods; /* for people and tests */
+    bool (*is_at)(const struct http_request *request);
+    bool (*begin)(struct service *service, const struct http_request *request,
+                  size_t *body_bytes_max, struct http_response *early);
+    void (*handle)(struct service *service, const struct http_request *request,
+                   struct http_response *response);
+} doors[] = {
+    {S("/setup/{secret}"), S("GET, HEAD, POST"), is_setup, setup_door_begin, setup_door},
+    {S("/ledger/{file}"), S("GET, HEAD"), is_ledger, ledger_door_begin, ledger_door},
+    {S("/witness/add-checkpoint"), S("POST"), is_ledger, ledger_door_begin, ledger_door},
+    {S("/telemetry"), S("POST"), telemetry_is_path, telemetry_door_begin, telemetry_door},
+};
+#define DOORS (sizeof(doors) / sizeof(doors[0]))
+
+static const struct door *door_of(const struct http_request *request)
+{
+    for (size_t i = 0; i < DOORS; i++)
+        if (doors[i].is_at(request))
+            return &doors[i];
+    return NULL;
+}
+
 static bool main_begin(void *context, const struct http_request *request, size_t body_bytes,
                        size_t *body_bytes_max, struct http_response *early)
 {
+    const struct door *door = door_of(request);
     struct service *service = context;
 
-    if (ledger_web_is_path(request->path)) {
-        *body_bytes_max = ledger_web_body_bytes_max(request->path);
-        return false;
-    }
-    if (telemetry_is_path(request))
-        return telemetry_begin(&service->door, request, body_bytes_max, early);
-    if (!is_setup(request))
-        return taxii_begin(service->taxii, request, body_bytes, body_bytes_max, early);
-    *body_bytes_max = SETUP_BODY_BYTES_MAX;
-    return false;
+    return door != NULL ? door->begin(service, request, body_bytes_max, early)
+                        : taxii_begin(service->taxii, request, body_bytes, body_bytes_max, early);
 }
 
 static void main_handle(void *context, const struct http_request *request,
                         struct http_response *response)
 {
+    const struct door *door = door_of(request);
     struct service *service = context;
 
-    if (telemetry_is_path(request))
-        telemetry_handle(&service->door, request, response);
-    else if (is_setup(request))
-        setup_handle(service->node->accounts, request, response);
-    else if (ledger_web_is_path(request->path))
-        ledger_web_handle(&service->ledger, request, response);
+    if (door != NULL)
+        door->handle(service, request, response);
     else
         taxii_handle(service->taxii, request, response);
 }
@@ -178,11 +241,13 @@ static void ops_metrics(struct service *service, const struct http_request *requ
 }
 
 /* Ready means: the store answers. */
-static void ops_ready(struct service *service, struct http_response *response)
+static void ops_ready(struct service *service, const struct http_request *request,
+                      struct http_response *response)
 {
     CLEANUP(store_view_end) struct store_view view = {0};
     struct diag diag = {0};
 
+    (void)request;
     if (service->is_ready)
         store_view_begin(service->node->store, &view, &diag);
     if (service->is_ready && diag.code == ERR_NONE)
@@ -191,23 +256,54 @@ static void ops_ready(struct service *service, struct http_response *response)
         ops_text(response, 503, SLICE("text/plain; charset=utf-8"), SLICE("not ready\n"));
 }
 
+static void ops_alive(struct service *service, const struct http_request *request,
+                      struct http_response *response)
+{
+    (void)service;
+    (void)request;
+    ops_text(response, 200, SLICE("text/plain; charset=utf-8"), SLICE("alive\n"));
+}
+
+static const struct {
+    slice path;
+    void (*handle)(struct service *service, const struct http_request *request,
+                   struct http_response *response);
+} ops_doors[] = {{S("/livez"), ops_alive}, {S("/readyz"), ops_ready}, {S("/metrics"), ops_metrics}};
+#define OPS_DOORS (sizeof(ops_doors) / sizeof(ops_doors[0]))
+
 static void ops_handle(void *context, const struct http_request *request,
                        struct http_response *response)
 {
     struct service *service = context;
 
     response->no_body = request->method == HTTP_HEAD;
-    if (request->method != HTTP_GET && request->method != HTTP_HEAD)
+    if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
         ops_text(response, 405, SLICE("text/plain; charset=utf-8"), SLICE("GET only\n"));
-    else if (slice_eq(request->path, SLICE("/livez")))
-        ops_text(response, 200, SLICE("text/plain; charset=utf-8"), SLICE("alive\n"));
-    else if (slice_eq(request->path, SLICE("/readyz")))
-        ops_ready(service, response);
-    else if (slice_eq(request->path, SLICE("/metrics")))
-        ops_metrics(service, request, response);
-    else
-        ops_text(response, 404, SLICE("text/plain; charset=utf-8"),
-                 SLICE("/livez, /readyz and /metrics\n"));
+        return;
+    }
+    for (size_t i = 0; i < OPS_DOORS; i++) {
+        if (slice_eq(request->path, ops_doors[i].path)) {
+            ops_doors[i].handle(service, request, response);
+            return;
+        }
+    }
+    ops_text(response, 404, SLICE("text/plain; charset=utf-8"),
+             SLICE("/livez, /readyz and /metrics\n"));
+}
+
+bool service_route_at(size_t index, slice *path, slice *methods)
+{
+    if (index < DOORS) {
+        *path = doors[index].path;
+        *methods = doors[index].methods;
+        return true;
+    }
+    if (index < DOORS + OPS_DOORS) {
+        *path = ops_doors[index - DOORS].path;
+        *methods = SLICE("GET, HEAD");
+        return true;
+    }
+    return taxii_route_at(index - DOORS - OPS_DOORS, path, methods);
 }
 
 static bool ops_begin(void *context, const struct http_request *request, size_t body_bytes,
@@ -366,6 +462,7 @@ static result start_sensor(struct service *service, struct diag *diag)
     };
 
     service->door.accounts = node->accounts;
+    service->door.own = slice_text(node->identity);
     service->door.kv = store_kv(node->store);
     service->door.body_bytes_max = node->config.telemetry_body_bytes_max;
     return node->config.detect ? sensor_open(&options, &service->door.sensor, diag) : OK;
@@ -375,6 +472,7 @@ static result service_start(struct service *service, const struct service_option
                             bool tls, struct diag *diag)
 {
     uint8_t next_key[TAXII_KEY_BYTES];
+    struct keep_place keep = node_keep(service->node);
     struct taxii_options taxii = {
         .store = service->node->store,
         .accounts = service->node->accounts,
@@ -382,6 +480,8 @@ static result service_start(struct service *service, const struct service_option
         .world = store_world(service->node->store),
         .folder = service->node->folder,
         .next_key = next_key,
+        .keep = &keep,
+        .is_encrypted = tls,
     };
 
     TRY(node_note_settings(service->node, "cli", diag));

@@ -18,6 +18,10 @@ struct service_options {
     void *context;
 };
 
+/* The nth path that `serve` answers, with its variable parts in braces, and its methods; false past
+ * the last. */
+bool service_route_at(size_t index, slice *path, slice *methods);
+
 /* Serve until SIGTERM or SIGINT, then finish what is under way.  SIGHUP reads settings and
  * certificates again; what is wrong with them is logged and the old ones stay. */
 MUST_USE result service_run(struct node *node, const struct service_options *options,

@@ -4,6 +4,7 @@
 #include "base/encode.h"
 #include "cli/cli.h"
 #include "cli/headline.h"
+#include "cli/reading.h"
 
 #include "base/banned.h"
 
@@ -225,7 +226,8 @@ static int show_item(struct cli *cli, struct store_view *view, const struct stor
     return CLI_OK;
 }
 
-static int show_object(struct cli *cli, struct store_view *view, const char *id)
+static int show_object(struct cli *cli, struct cli_reader *reader, struct store_view *view,
+                       const char *id)
 {
     CLEANUP(arena_free) struct arena arena = ARENA((size_t)64 << 20);
     slice text = slice_text(id);
@@ -235,6 +237,7 @@ static int show_object(struct cli *cli, struct store_view *view, const char *id)
     struct store_item item;
     struct stix_id parsed;
     struct diag diag = {0};
+    bool any = false;
 
     if (!stix_id_parse(text, &parsed))
         return cli_fail(CLI_MISUSED, "\"%s\" is no STIX id: type--UUID", id);
@@ -243,19 +246,29 @@ static int show_object(struct cli *cli, struct store_view *view, const char *id)
     if (page.count == 0)
         return cli_fail(CLI_NOT_FOUND, "%s: not held", id);
     for (size_t i = 0; i < page.count; i++) {
+        bool is_there, is_last = i + 1 == page.count;
+
         if (!store_item_at(view, page.seqs[i], &item))
             continue;
-        int code = show_item(cli, view, &item, i + 1 == page.count, &arena, &diag);
+        if (failed(cli_reader_item(reader, view, &item, &arena, &is_there, &diag)))
+            return cli_failed(&diag);
+        if (!is_there)
+            continue;
+        any = true;
+        /* The lines about other objects are for who may have all of them. */
+        int code =
+            show_item(cli, view, &item, is_last && !cli_reader_is_limited(reader), &arena, &diag);
         if (code != CLI_OK)
             return code;
     }
-    return CLI_OK;
+    return any ? CLI_OK : cli_fail(CLI_NOT_FOUND, "%s: not held", id);
 }
 
 int cmd_show(struct cli *cli)
 {
     CLEANUP(node_close) struct node node = {0};
     CLEANUP(store_view_end) struct store_view view = {0};
+    CLEANUP(cli_reader_close) struct cli_reader reader = {0};
     struct diag diag = {0};
     int worst = CLI_OK;
 
@@ -267,8 +280,11 @@ int cmd_show(struct cli *cli)
     store_view_begin(node.store, &view, &diag);
     if (diag.code != ERR_NONE)
         return cli_failed(&diag);
+    code = cli_reader_open(cli, &node, &view, false, &reader);
+    if (code != CLI_OK)
+        return code;
     for (size_t i = 0; i < cli->word_count; i++) {
-        code = show_object(cli, &view, cli->words[i]);
+        code = show_object(cli, &reader, &view, cli->words[i]);
         if (code != CLI_OK)
             worst = code;
     }

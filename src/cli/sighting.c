@@ -3,6 +3,7 @@
 
 #include "base/time.h"
 #include "cli/cli.h"
+#include "cli/reading.h"
 #include "json/json.h"
 
 #include "base/banned.h"
@@ -13,6 +14,7 @@
 
 struct listing {
     const struct cli *cli;
+    struct cli_reader reader;
     struct store_view view;
     struct collection sightings;
     struct json_parser *parser; /* owned */
@@ -76,7 +78,9 @@ static int line_print(struct listing *listing, const struct line *line)
 {
     CLEANUP(buf_free) struct buf out = BUF((size_t)1 << 20);
     struct json_writer w = JSON_WRITER(&out);
-    slice name = name_of(listing, line->indicator);
+    /* An indicator's name is for who may have the indicator. */
+    slice name =
+        cli_reader_is_limited(&listing->reader) ? SLICE("") : name_of(listing, line->indicator);
 
     if (!listing->cli->json) {
         (void)printf("%9" PRId64 "  %-27.*s  %.*s  ", line->count,
@@ -124,9 +128,14 @@ static int list(struct listing *listing)
         struct store_item item;
         struct line line;
 
+        bool is_there = false;
+
         arena_reset(&listing->arena);
-        if (!store_item_at(&listing->view, page.seqs[i], &item) ||
-            !line_read(listing, item.text, &line))
+        if (store_item_at(&listing->view, page.seqs[i], &item) &&
+            failed(cli_reader_item(&listing->reader, &listing->view, &item, &listing->arena,
+                                   &is_there, &diag)))
+            return cli_failed(&diag);
+        if (!is_there || !line_read(listing, item.text, &line))
             continue;
         code = line_print(listing, &line);
         listing->shown++;
@@ -156,10 +165,13 @@ int cmd_sighting_list(struct cli *cli)
         return cli_failed(&diag);
     store_view_begin(node.store, &listing.view, &diag);
     /* Before the first report there is no collection, and nothing was seen. */
-    if (store_collection_find(&listing.view, SLICE(REPORT_ALIAS), &listing.sightings))
+    code = cli_reader_open(cli, &node, &listing.view, false, &listing.reader);
+    if (code == CLI_OK &&
+        store_collection_find(&listing.view, SLICE(REPORT_ALIAS), &listing.sightings))
         code = list(&listing);
-    else if (diag.code != ERR_NONE)
+    else if (code == CLI_OK && diag.code != ERR_NONE)
         code = cli_failed(&diag);
+    cli_reader_close(&listing.reader);
     store_view_end(&listing.view);
     json_parser_free(&listing.parser);
     arena_free(&listing.arena);

@@ -3,6 +3,7 @@
 #include "base/crypto.h"
 #include "base/time.h"
 #include "cli/cli.h"
+#include "stix/id.h"
 
 #include "base/banned.h"
 
@@ -32,6 +33,23 @@ static int roles_take(const struct cli *cli, const char *fallback, unsigned *rol
     return CLI_OK;
 }
 
+/* Looked at before there is an account, which without it would be one of the own organisation. */
+static int identities_check(const struct cli *cli)
+{
+    static const char *const options[] = {"organisation", "person"};
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *id = cli_value(cli, options[i]);
+        struct stix_id parsed;
+
+        if (id != NULL &&
+            (strlen(id) > ACCOUNT_IDENTITY_BYTES_MAX || !stix_id_parse(slice_text(id), &parsed) ||
+             !slice_eq(parsed.type, SLICE("identity"))))
+            return cli_misused(cli, "--%s = \"%s\": takes the id of an identity", options[i], id);
+    }
+    return CLI_OK;
+}
+
 int cmd_user_add(struct cli *cli)
 {
     CLEANUP(node_close) struct node node = {0};
@@ -43,6 +61,8 @@ int cmd_user_add(struct cli *cli)
     int code = roles_take(cli, "reader", &roles);
 
     if (code == CLI_OK)
+        code = identities_check(cli);
+    if (code == CLI_OK)
         code = name_and_node(cli, &node);
     if (code == CLI_OK && cli_value(cli, "password-file") != NULL)
         code = cli_secret(cli, cli_value(cli, "password-file"), "password: ", true, password,
@@ -52,6 +72,10 @@ int cmd_user_add(struct cli *cli)
     result r = account_add(node.accounts, slice_text(cli->words[0]), roles,
                            slice_of(password, password_bytes), SLICE("cli"), &account, &diag);
     secret_wipe(password, sizeof(password));
+    if (succeeded(r))
+        r = account_set_organisation(node.accounts, slice_text(cli->words[0]),
+                                     slice_text(cli_value(cli, "organisation")),
+                                     slice_text(cli_value(cli, "person")), SLICE("cli"), &diag);
     if (failed(r))
         return cli_failed(&diag);
     if (password_bytes == 0)
@@ -60,6 +84,24 @@ int cmd_user_add(struct cli *cli)
                 account.name, account.name);
     else
         cli_say(cli, "account %s added", account.name);
+    return CLI_OK;
+}
+
+int cmd_user_organisation(struct cli *cli)
+{
+    CLEANUP(node_close) struct node node = {0};
+    struct diag diag = {0};
+
+    if (cli->word_count < 1 || cli->word_count > 2)
+        return cli_misused(cli, "takes an account and an identity's id");
+    int code = cli_node_open(cli, false, &node);
+    if (code != CLI_OK)
+        return code;
+    slice organisation = cli->word_count == 2 ? slice_text(cli->words[1]) : SLICE("");
+    if (failed(account_set_organisation(node.accounts, slice_text(cli->words[0]), organisation,
+                                        slice_text(cli_value(cli, "person")), SLICE("cli"), &diag)))
+        return cli_failed(&diag);
+    cli_say(cli, "account %s: organisation set", cli->words[0]);
     return CLI_OK;
 }
 
@@ -158,6 +200,10 @@ static int print_account_json(const struct account *account)
     jw_put_string(&w, SLICE("roles"), buf_slice(&roles));
     jw_put_bool(&w, SLICE("password"), account->has_password);
     jw_put_bool(&w, SLICE("disabled"), account->is_disabled);
+    if (account->organisation[0] != '\0')
+        jw_put_string(&w, SLICE("organisation"), slice_text(account->organisation));
+    if (account->person[0] != '\0')
+        jw_put_string(&w, SLICE("person"), slice_text(account->person));
     jw_put_string(&w, SLICE("created"),
                   slice_of(created, time_format_us(account->created_us, created)));
     jw_object_end(&w);

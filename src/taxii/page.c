@@ -5,11 +5,14 @@
 
 #include "base/banned.h"
 
+#define VERSIONS_LOOKED_AT 1000 /* for one that the client may have */
+#define ROUNDS_MAX 256 /* pages looked at for one with something in it; then it asks again */
 #define PAGE_SLACK_BYTES ((size_t)32 << 20) /* positions, and what a merge of filters needs */
 
 struct page {
     struct taxii_query query;
     struct store_page found;
+    const slice *ids;     /* of redacted copies; NULL: there are none */
     struct arena *memory; /* owned; in the request's arena */
 };
 
@@ -58,9 +61,19 @@ static result query_read(struct exchange *exchange, struct page *page)
     return OK;
 }
 
-/* Is there anything of the object at all?  Tells "no such object" (404) from "nothing of it fits
- * your filters" (an empty answer). */
-static result object_exists(struct exchange *exchange, struct page *page, bool *exists)
+/* Leave of a page what the client may have. */
+static result page_sift(struct exchange *exchange, bool with_text, struct arena *memory,
+                        struct store_page *page, const slice **ids)
+{
+    struct reader_of reader = gate_reader(exchange->taxii->gate, &exchange->view,
+                                          exchange->is_known ? &exchange->account : NULL);
+
+    reader.is_encrypted = exchange->taxii->is_encrypted;
+    return gate_page(exchange->taxii->gate, &exchange->view, &reader, with_text, memory, page, ids,
+                     &exchange->diag);
+}
+
+result object_exists(struct exchange *exchange, struct arena *memory, bool *exists)
 {
     struct store_query query = {.collection = exchange->collection.number,
                                 .ids = &exchange->route.object,
@@ -68,9 +81,27 @@ static result object_exists(struct exchange *exchange, struct page *page, bool *
                                 .version_all = true};
     struct store_page any;
 
-    TRY(store_find(&exchange->view, &query, 1, SIZE_MAX, false, page->memory, &any,
+    TRY(store_find(&exchange->view, &query, VERSIONS_LOOKED_AT, SIZE_MAX, false, memory, &any,
                    &exchange->diag));
+    TRY(page_sift(exchange, false, memory, &any, NULL));
     *exists = any.count > 0;
+    return OK;
+}
+
+/* Pages until one holds something that the client may have. */
+static result page_fill(struct exchange *exchange, bool with_text, size_t wanted, struct page *page)
+{
+    const struct limits *limits = &exchange->limits;
+
+    for (size_t round = 0; round < ROUNDS_MAX; round++) {
+        TRY(store_find(&exchange->view, &page->query.store, least(wanted, limits->page_objects_max),
+                       limits->page_bytes, with_text, page->memory, &page->found, &exchange->diag));
+        TRY(page_sift(exchange, with_text, page->memory, &page->found, &page->ids));
+        if (page->found.count > 0 || !page->found.more)
+            return OK;
+        arena_reset(page->memory);
+        page->query.store.seq_from = page->found.next_seq;
+    }
     return OK;
 }
 
@@ -82,14 +113,13 @@ static result page_find(struct exchange *exchange, bool with_text, struct page *
     page->memory = arena_new(exchange->request->arena, struct arena, 1);
     if (page->memory == NULL)
         return diag_fail(&exchange->diag, ERR_IO, "no memory for this request");
-    *page->memory = ARENA(limits->page_bytes + limits->object_bytes + PAGE_SLACK_BYTES);
+    *page->memory = ARENA(2 * limits->page_bytes + 2 * limits->object_bytes + PAGE_SLACK_BYTES);
     TRY(query_read(exchange, page));
     size_t wanted = page->query.limit > 0 ? page->query.limit : limits->page_objects;
     if (!page->query.is_void)
-        TRY(store_find(&exchange->view, &page->query.store, least(wanted, limits->page_objects_max),
-                       limits->page_bytes, with_text, page->memory, &page->found, &exchange->diag));
+        TRY(page_fill(exchange, with_text, wanted, page));
     if (page->found.count == 0 && exchange->route.object.len > 0)
-        TRY(object_exists(exchange, page, &exists));
+        TRY(object_exists(exchange, page->memory, &exists));
     if (!exists)
         return diag_fail(&exchange->diag, ERR_MISSING, "no such object in this collection");
     return OK;
@@ -134,6 +164,7 @@ static const char more_head[] = "{\"more\":true,\"next\":\""
                                 "                                "
                                 "\",\"objects\":[";
 #define MORE_HEAD_NEXT_AT (sizeof("{\"more\":true,\"next\":\"") - 1)
+#define MORE_HEAD_NEXT_END (MORE_HEAD_NEXT_AT + CURSOR_TEXT_BYTES + 1) /* behind its quote */
 static_assert(sizeof(more_head) ==
                   MORE_HEAD_NEXT_AT + CURSOR_TEXT_BYTES + sizeof("\",\"objects\":["),
               "as many blanks as the cursor has digits");
@@ -145,7 +176,7 @@ static void envelope_answer(struct exchange *exchange, struct page *page)
     struct http_response *response = exchange->response;
     struct arena *arena = exchange->request->arena;
 
-    if (page->found.count == 0) {
+    if (page->found.count == 0 && !page->found.more) {
         response->head = SLICE("{}");
     } else if (page->found.more) {
         char *head = arena_new(arena, char, sizeof(more_head));
@@ -154,7 +185,11 @@ static void envelope_answer(struct exchange *exchange, struct page *page)
             memcpy(head, more_head, sizeof(more_head));
             cursor_make(exchange, &page->query, page->found.next_seq, head + MORE_HEAD_NEXT_AT);
         }
-        response->head = slice_of(head, head == NULL ? 0 : sizeof(more_head) - 1);
+        bool is_empty = page->found.count == 0; /* no list is empty: the key is left out */
+        response->head = slice_of(head, head == NULL ? 0
+                                        : is_empty   ? MORE_HEAD_NEXT_END
+                                                     : sizeof(more_head) - 1);
+        response->tail = is_empty ? SLICE("}") : SLICE_NONE;
     } else {
         response->head = SLICE("{\"objects\":[");
     }
@@ -204,6 +239,16 @@ static void version_write(struct json_writer *w, const struct store_item *item)
     jw_string(w, slice_of(text, timestamp_format(&item->version, text)));
 }
 
+/* A copy that leaves redacted is another object, and named so everywhere. */
+static void redacted_name(const struct page *page, size_t index, struct store_item *item)
+{
+    if (page->ids == NULL || page->ids[index].at == NULL ||
+        page->ids[index].len >= sizeof(item->id))
+        return;
+    memcpy(item->id, page->ids[index].at, page->ids[index].len);
+    item->id[page->ids[index].len] = '\0';
+}
+
 /* A page of what is known about objects, under `key`; without any the key is left out
  * (5.3.1, 5.8.1). */
 static void list_answer(struct exchange *exchange, slice key,
@@ -225,8 +270,10 @@ static void list_answer(struct exchange *exchange, slice key,
         jw_key(&w, key);
         jw_array_begin(&w);
         for (size_t i = 0; i < page.found.count; i++)
-            if (store_item_at(&exchange->view, page.found.seqs[i], &item))
+            if (store_item_at(&exchange->view, page.found.seqs[i], &item)) {
+                redacted_name(&page, i, &item);
                 write(&w, &item);
+            }
         jw_array_end(&w);
     }
     jw_object_end(&w);

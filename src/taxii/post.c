@@ -16,6 +16,7 @@
 /* An import by another process may take minutes, and a thread that waits for it answers nobody: a
  * POST is done later then, a DELETE is for the client to ask again. */
 #define POST_PATIENCE_MS 1000
+#define DELETE_BYTES_MAX ((size_t)64 << 20)
 #define DELETE_PATIENCE_MS 250
 #define NO_PATIENCE_MS 1
 
@@ -319,6 +320,14 @@ void post_objects(struct exchange *exchange)
 
 /* ---- DELETE ---- */
 
+/* What the client may not have is not there for it, so it cannot remove it either. */
+static result may_delete(struct exchange *exchange, bool *exists)
+{
+    CLEANUP(arena_free) struct arena memory = ARENA(DELETE_BYTES_MAX);
+
+    return object_exists(exchange, &memory, exists);
+}
+
 void delete_object(struct exchange *exchange)
 {
     struct taxii_query query;
@@ -326,8 +335,11 @@ void delete_object(struct exchange *exchange)
     result r = query_parse(exchange->request->query, QUERY_VERSION | QUERY_SPEC_VERSION,
                            exchange->request->arena, &query, &exchange->diag);
 
+    bool exists = true;
+    if (succeeded(r))
+        r = may_delete(exchange, &exists);
     store_view_end(&exchange->view);
-    if (succeeded(r) && !query.is_void)
+    if (succeeded(r) && exists && !query.is_void)
         r = store_remove(exchange->taxii->store, exchange->collection.number,
                          exchange->route.object, &query.store, actor_of(exchange),
                          DELETE_PATIENCE_MS, &count, &exchange->diag);

@@ -13,36 +13,51 @@
 #define TAXII_BYTES_MAX (sizeof(struct taxii) + 4096)
 
 /* What one method of an endpoint does and the right it asks for. */
-struct action {
+struct endpoint_action {
     void (*handle)(struct exchange *exchange);
     unsigned rights;
 };
 
 static const struct endpoint_row {
-    slice allow;
-    struct action get, post, delete;
+    slice path, allow;
+    struct endpoint_action get, post, delete;
     bool in_collection;
 } endpoints[ENDPOINT_COUNT] = {
-    [ENDPOINT_DISCOVERY] = {S("GET, HEAD, OPTIONS"), .get = {get_discovery, 0}},
-    [ENDPOINT_API_ROOT] = {S("GET, HEAD, OPTIONS"), .get = {get_api_root, 0}},
-    [ENDPOINT_STATUS] = {S("GET, HEAD, OPTIONS"), .get = {get_status, 0}},
-    [ENDPOINT_COLLECTIONS] = {S("GET, HEAD, OPTIONS"), .get = {get_collections, 0}},
-    [ENDPOINT_COLLECTION] = {S("GET, HEAD, OPTIONS"), .get = {get_collection, 0},
-                             .in_collection = true},
-    [ENDPOINT_MANIFEST] = {S("GET, HEAD, OPTIONS"), .get = {get_manifest, RIGHT_READ},
-                           .in_collection = true},
-    [ENDPOINT_OBJECTS] = {S("GET, HEAD, POST, OPTIONS"), .get = {get_objects, RIGHT_READ},
+    [ENDPOINT_DISCOVERY] = {S("/taxii2/"), S("GET, HEAD, OPTIONS"), .get = {get_discovery, 0}},
+    [ENDPOINT_API_ROOT] = {S("/{root}/"), S("GET, HEAD, OPTIONS"), .get = {get_api_root, 0}},
+    [ENDPOINT_STATUS] = {S("/{root}/status/{status}/"), S("GET, HEAD, OPTIONS"),
+                         .get = {get_status, 0}},
+    [ENDPOINT_COLLECTIONS] = {S("/{root}/collections/"), S("GET, HEAD, OPTIONS"),
+                              .get = {get_collections, 0}},
+    [ENDPOINT_COLLECTION] = {S("/{root}/collections/{collection}/"), S("GET, HEAD, OPTIONS"),
+                             .get = {get_collection, 0}, .in_collection = true},
+    [ENDPOINT_MANIFEST] = {S("/{root}/collections/{collection}/manifest/"), S("GET, HEAD, OPTIONS"),
+                           .get = {get_manifest, RIGHT_READ}, .in_collection = true},
+    [ENDPOINT_OBJECTS] = {S("/{root}/collections/{collection}/objects/"),
+                          S("GET, HEAD, POST, OPTIONS"), .get = {get_objects, RIGHT_READ},
                           .post = {post_objects, RIGHT_WRITE}, .in_collection = true},
-    [ENDPOINT_OBJECT] = {S("GET, HEAD, DELETE, OPTIONS"), .get = {get_objects, RIGHT_READ},
+    [ENDPOINT_OBJECT] = {S("/{root}/collections/{collection}/objects/{object}/"),
+                         S("GET, HEAD, DELETE, OPTIONS"), .get = {get_objects, RIGHT_READ},
                          .delete = {delete_object, RIGHT_READ | RIGHT_WRITE},
                          .in_collection = true},
-    [ENDPOINT_VERSIONS] = {S("GET, HEAD, OPTIONS"), .get = {get_versions, RIGHT_READ},
+    [ENDPOINT_VERSIONS] = {S("/{root}/collections/{collection}/objects/{object}/versions/"),
+                           S("GET, HEAD, OPTIONS"), .get = {get_versions, RIGHT_READ},
                            .in_collection = true},
 };
 
-static const struct action *action_of(const struct endpoint_row *row, enum http_method method)
+bool taxii_route_at(size_t index, slice *path, slice *methods)
 {
-    const struct action *action = NULL;
+    if (index >= ENDPOINT_COUNT)
+        return false;
+    *path = endpoints[index].path;
+    *methods = endpoints[index].allow;
+    return true;
+}
+
+static const struct endpoint_action *action_of(const struct endpoint_row *row,
+                                               enum http_method method)
+{
+    const struct endpoint_action *action = NULL;
 
     if (method == HTTP_GET || method == HTTP_HEAD)
         action = &row->get;
@@ -146,7 +161,7 @@ static bool find_collection(struct exchange *exchange)
 }
 
 /* One that it knows of and may not use so: 403. */
-static bool has_rights(struct exchange *exchange, const struct action *action)
+static bool has_rights(struct exchange *exchange, const struct endpoint_action *action)
 {
     if ((exchange->rights & action->rights) == action->rights)
         return true;
@@ -168,7 +183,7 @@ static bool may_enter(struct exchange *exchange, const struct endpoint_row *row)
 }
 
 /* Who asks, for what, by which right, in which media type.  NULL: answered already. */
-static const struct action *admit(struct exchange *exchange)
+static const struct endpoint_action *admit(struct exchange *exchange)
 {
     if (failed(exchange->view.txn.state)) {
         answer_failure(exchange, exchange->view.txn.state, false);
@@ -177,7 +192,7 @@ static const struct action *admit(struct exchange *exchange)
     if (!log_in(exchange) || !find_route(exchange))
         return NULL;
     const struct endpoint_row *row = &endpoints[exchange->route.endpoint];
-    const struct action *action = action_of(row, exchange->request->method);
+    const struct endpoint_action *action = action_of(row, exchange->request->method);
 
     if (!may_enter(exchange, row))
         return NULL;
@@ -219,7 +234,7 @@ void taxii_handle(void *context, const struct http_request *request, struct http
     CLEANUP(exchange_end) struct exchange exchange;
 
     exchange_begin(&exchange, context, request, response);
-    const struct action *action = admit(&exchange);
+    const struct endpoint_action *action = admit(&exchange);
     if (action != NULL)
         action->handle(&exchange);
     if (request->method == HTTP_HEAD)
@@ -259,6 +274,7 @@ result taxii_new(const struct taxii_options *options, struct taxii **out, struct
                             .store = options->store,
                             .accounts = options->accounts,
                             .world = options->world,
+                            .is_encrypted = options->is_encrypted,
                             .accepted = {.fd = -1},
                             .config = *options->config};
     if (options->next_key != NULL)
@@ -266,7 +282,10 @@ result taxii_new(const struct taxii_options *options, struct taxii **out, struct
     else
         taxii->world->random(taxii->world->context, taxii->next_key, TAXII_KEY_BYTES);
     (void)pthread_rwlock_init(&taxii->config_lock, NULL);
-    result made = accepted_open(options->folder, &taxii->accepted, diag);
+    const struct gate_options gate = {.keep = options->keep, .world = options->world};
+    result made = gate_open(&gate, &taxii->gate, diag);
+    if (succeeded(made))
+        made = accepted_open(options->folder, &taxii->accepted, diag);
     if (succeeded(made))
         made = statuses_new(taxii, &taxii->statuses, diag);
     if (succeeded(made))
@@ -283,6 +302,7 @@ void taxii_free(struct taxii **taxii)
         return;
     statuses_free(&(*taxii)->statuses);
     accepted_close(&(*taxii)->accepted);
+    gate_close(&(*taxii)->gate);
     (void)pthread_rwlock_destroy(&(*taxii)->config_lock);
     secret_wipe((*taxii)->next_key, TAXII_KEY_BYTES);
     struct arena arena = (*taxii)->arena;

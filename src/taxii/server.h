@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "base/crypto.h"
+#include "gate/gate.h"
 #include "taxii/accepted.h"
 #include "taxii/taxii.h"
 #include "json/write.h"
@@ -25,6 +26,8 @@ struct taxii {
     struct store *store;
     struct accounts *accounts;
     const struct world *world;
+    struct gate *gate; /* owned: what leaves passes it */
+    bool is_encrypted;
     uint8_t next_key[TAXII_KEY_BYTES];
     struct statuses *statuses;       /* owned */
     struct accepted_folder accepted; /* owned */
@@ -87,6 +90,12 @@ void answer_json(struct exchange *exchange, int status, struct buf *json); /* em
 void answer_empty(struct exchange *exchange, int status);
 void answer_media_type(struct http_response *response);
 int status_of(enum err code, bool in_body);
+
+/* ---- what leaves (page.c) ---- */
+
+/* Is there anything of the route's object that the client may have?  Tells "no such object" (404)
+ * from "nothing of it fits your filters" (an empty answer). */
+MUST_USE result object_exists(struct exchange *exchange, struct arena *memory, bool *exists);
 
 /* ---- media types (media.c) ---- */
 

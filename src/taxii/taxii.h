@@ -5,6 +5,7 @@
 #pragma once
 
 #include "account/account.h"
+#include "agreement/keep.h"
 #include "net/http.h"
 #include "store/store.h"
 
@@ -22,6 +23,8 @@ struct taxii_options {
     /* Authenticates `next` values; kept between runs, a client may go on paging after a restart.
      * NULL: a random one for this process. */
     const uint8_t *next_key;
+    const struct keep_place *keep; /* copied; NULL: a node without agreements */
+    bool is_encrypted;             /* the way to the clients */
 };
 
 /* What the last run accepted and did not take in is taken in from now on, under its old status
@@ -35,6 +38,10 @@ void taxii_free(struct taxii **taxii);
  * use. */
 MUST_USE result taxii_key_load(const char *folder, const struct world *world,
                                uint8_t key[TAXII_KEY_BYTES], struct diag *diag);
+
+/* The nth path that is answered, with its variable parts in braces, and its methods; false past the
+ * last. */
+bool taxii_route_at(size_t index, slice *path, slice *methods);
 
 /* New settings, from now on (SIGHUP).  Copied. */
 void taxii_configure(struct taxii *taxii, const struct config *config);

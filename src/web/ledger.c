@@ -122,7 +122,10 @@ static bool may_read(struct ledger_web *web, const struct http_request *request,
         answer_words(response, 401, SLICE("this needs a user and password, or a token\n"));
         return false;
     }
-    if (slice_eq(slice_text(word), SLICE("accounts")) || (account.roles & ROLE_ADMIN) != 0)
+    /* Entries name objects that a member below the node may not know of. */
+    bool is_member = account.organisation[0] != '\0';
+    if (!(is_member && is_entries) &&
+        (slice_eq(slice_text(word), SLICE("accounts")) || (account.roles & ROLE_ADMIN) != 0))
         return true;
     answer_words(response, 403, SLICE("this is for administrators\n"));
     return false;

@@ -38,7 +38,7 @@ static void refuse(const struct http_request *request, struct http_response *res
 }
 
 static void counts_answer(const struct http_request *request, struct http_response *response,
-                          const struct sensor_counts *counts)
+                          const struct sensor_counts *counts, bool with_hits)
 {
     CLEANUP(buf_free) struct buf json = BUF(ANSWER_BYTES_MAX);
     struct json_writer w = JSON_WRITER(&json);
@@ -48,7 +48,8 @@ static void counts_answer(const struct http_request *request, struct http_respon
     jw_put_u64(&w, SLICE("bytes"), counts->bytes);
     jw_put_u64(&w, SLICE("lines"), counts->lines);
     jw_put_u64(&w, SLICE("events"), counts->events);
-    jw_put_u64(&w, SLICE("hits"), counts->hits);
+    if (with_hits)
+        jw_put_u64(&w, SLICE("hits"), counts->hits);
     jw_put_u64(&w, SLICE("broken"), counts->broken);
     if (counts->first_broken[0] != '\0')
         jw_put_string(&w, SLICE("first_broken"), slice_text(counts->first_broken));
@@ -59,7 +60,7 @@ static void counts_answer(const struct http_request *request, struct http_respon
 /* ---- admission ---- */
 
 static bool is_admitted(const struct telemetry_door *door, const struct http_request *request,
-                        struct http_response *response)
+                        struct http_response *response, bool *is_inside)
 {
     CLEANUP(kv_abort) struct kv_txn txn = {0};
     struct account account;
@@ -73,6 +74,8 @@ static bool is_admitted(const struct telemetry_door *door, const struct http_req
     switch (account_login(door->accounts, &txn, http_header_find(request, SLICE("authorization")),
                           request->peer, &account, &wait_s)) {
     case LOGIN_OK:
+        *is_inside = account.organisation[0] == '\0' ||
+                     slice_eq(slice_text(account.organisation), door->own);
         if ((account.roles & (ROLE_SENSOR | ROLE_ADMIN)) != 0)
             return true;
         refuse(request, response, 403, SLICE("telemetry is for accounts with the role sensor"));
@@ -96,12 +99,13 @@ static bool is_admitted(const struct telemetry_door *door, const struct http_req
 static bool is_fit(const struct telemetry_door *door, const struct http_request *request,
                    struct http_response *response)
 {
+    bool is_inside;
     slice packing = http_header_find(request, SLICE("content-encoding"));
 
     if (request->method != HTTP_POST) {
         http_response_header(response, SLICE("Allow"), SLICE("POST"));
         refuse(request, response, 405, SLICE("telemetry is sent by POST"));
-    } else if (!is_admitted(door, request, response)) {
+    } else if (!is_admitted(door, request, response, &is_inside)) {
         return false;
     } else if (door->sensor == NULL) {
         refuse(request, response, 503, SLICE("this node takes no telemetry (setting \"detect\")"));
@@ -150,7 +154,7 @@ void telemetry_handle(const struct telemetry_door *door, const struct http_reque
     struct diag diag = {0};
     char *format = NULL;
     slice name;
-    bool broken = false;
+    bool broken = false, is_inside = false;
 
     if (door->sensor == NULL || request->method != HTTP_POST) {
         (void)is_fit(door, request, response); /* the same words as before the body */
@@ -163,9 +167,11 @@ void telemetry_handle(const struct telemetry_door *door, const struct http_reque
         refuse(request, response, 400, SLICE("the query's escapes are broken"));
         return;
     }
+    if (!is_admitted(door, request, response, &is_inside))
+        return;
     result r = sensor_take(door->sensor, request->body, format, &counts, &diag);
     if (succeeded(r)) {
-        counts_answer(request, response, &counts);
+        counts_answer(request, response, &counts, is_inside);
         return;
     }
     int status = status_of(r);

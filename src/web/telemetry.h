@@ -1,7 +1,8 @@
 /* POST /telemetry: a sensor's log, in any format, held against the node's indicators.
  *
  * For accounts with the role sensor, or administrators.  The answer is JSON and counts lines,
- * events, hits and broken lines.
+ * events, hits and broken lines; a member's sensor is not told of hits, which are of indicators
+ * that it may not have.
  */
 #pragma once
 
@@ -16,6 +17,7 @@ struct telemetry_door {
     struct kv *kv;         /* of the accounts */
     struct sensor *sensor; /* NULL: the node takes none */
     size_t body_bytes_max;
+    slice own; /* the node's identity */
 };
 
 bool telemetry_is_path(const struct http_request *request);
