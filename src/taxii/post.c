@@ -324,7 +324,11 @@ void post_objects(struct exchange *exchange)
 static result may_delete(struct exchange *exchange, bool *exists)
 {
     CLEANUP(arena_free) struct arena memory = ARENA(DELETE_BYTES_MAX);
+    struct reader_of reader =
+        gate_reader(exchange->taxii->gate, &exchange->view, &exchange->account);
 
+    if (exchange->is_known && gate_is_inside(&reader))
+        return OK;
     return object_exists(exchange, &memory, exists);
 }
 
