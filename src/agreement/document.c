@@ -29,6 +29,7 @@ enum rule {
     RULE_PERIOD,
     RULE_COUNTRY,
     RULE_GRANULAR,
+    RULE_APPROVAL,
     RULE_ABSENT,
     RULE_UNKNOWN,
     RULE_MISMATCH,
@@ -53,6 +54,7 @@ static const struct {
                   "externally-visible-indirect-actions externally-visible-direct-actions"},
     {RULE_MAY_MUST, "may must must-not"},
     {RULE_GRANULAR, "redact refuse"},
+    {RULE_APPROVAL, "none second-person"},
     {RULE_ABSENT, "drop keep"},
     {RULE_UNKNOWN, "refuse strip"},
     {RULE_MISMATCH, "share refuse"},
@@ -107,6 +109,7 @@ static const struct member members[] = {
     {"grants", "encrypt_at_rest", RULE_MAY_MUST, false},
     {"grants", "further_sharing", RULE_OBJECT, false},
     {"grants.further_sharing", "permit", RULE_CLASSES, true},
+    {"grants", "approval", RULE_APPROVAL, false},
     {"grants", "granular", RULE_GRANULAR, false},
     {"grants", "absent_refs", RULE_ABSENT, false},
     {"grants", "extensions", RULE_OBJECT, false},
@@ -341,6 +344,7 @@ static result check_member(struct checking *c, const char *place, struct value v
     case RULE_ACTION:
     case RULE_MAY_MUST:
     case RULE_GRANULAR:
+    case RULE_APPROVAL:
     case RULE_ABSENT:
     case RULE_UNKNOWN:
     case RULE_MISMATCH:

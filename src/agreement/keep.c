@@ -1,5 +1,7 @@
 #include "agreement/keep.h"
 
+#include "agreement/release.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -87,7 +89,7 @@ bool keep_apply(const struct keep_place *place, struct kv_txn *txn, slice kind, 
     struct ledger_entry entry;
     slice id;
 
-    if (!is_ours(kind))
+    if (!is_ours(kind) && !release_is_kind(kind))
         return false;
     result r = json_parser_new(LEDGER_DEPTH_MAX, &parser, txn->diag);
     if (succeeded(r))
@@ -98,6 +100,13 @@ bool keep_apply(const struct keep_place *place, struct kv_txn *txn, slice kind, 
     }
     struct value root = {&entry.doc, entry.doc.nodes};
     struct value value = value_get(root, SLICE("value"));
+    if (release_is_kind(kind)) {
+        if (!release_apply(place, txn, kind, root))
+            kv_fail(txn, diag_fail(txn->diag, ERR_CORRUPT,
+                                   "log: entry %" PRIu64 " of a release is not what it must be",
+                                   number));
+        return true;
+    }
     if (!value_text(value_get(root, SLICE("id")), &arena, &id) || id.len > ID_BYTES_MAX ||
         !value_is_there(value) || !apply_one(place, txn, kind, id, value))
         kv_fail(txn, diag_fail(txn->diag, ERR_CORRUPT,

@@ -148,6 +148,7 @@ static void read_handling(struct reading *r)
     g->needs_rest_encrypted =
         word_is(r, term(r, SLICE("encrypt_at_rest")), "encrypt_at_rest", SLICE("must"));
     g->shares_expired = value_truth(term(r, SLICE("share_expired")));
+    g->needs_second = word_is(r, term(r, SLICE("approval")), "approval", SLICE("second-person"));
     g->refuses_granular = word_is(r, granular, "granular", SLICE("refuse"));
     g->keeps_absent = value_is_there(absent) && !word_is(r, absent, "absent_refs", SLICE("drop"));
     list(r, term(r, SLICE("redact")), "redact", &g->redact);

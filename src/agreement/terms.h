@@ -36,6 +36,7 @@ struct terms_grant {
     enum action permitted;
     bool is_silent;
     slice retention;     /* empty: as long as they like */
+    bool needs_second;   /* a second person approves what goes */
     struct texts onward; /* classes that the recipient may pass it on to */
 };
 

@@ -43,6 +43,8 @@ static void explain_grant(const struct terms_grant *g)
                  g->refuses_granular ? "a reason to refuse the whole" : "removed");
     if (g->attribution == ATTRIBUTION_MUST_NOT)
         (void)printf("  who made an object is removed\n");
+    if (g->needs_second)
+        (void)printf("  a second person approves what goes\n");
     (void)printf("  the recipient may do: %.*s at most\n", SLICE_ARG(action_name(g->permitted)));
     words_list("and may pass it on to", g->onward);
     if (g->retention.len > 0)

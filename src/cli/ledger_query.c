@@ -247,6 +247,7 @@ static const struct {
 } tellings[] = {
     {S("account.add"), "account {account} was added with the roles {roles}"},
     {S("account.disable"), "account {account}: disabled is {disabled}"},
+    {S("account.organisation"), "account {account} belongs to {organisation}, person {person}"},
     {S("account.password"), "account {account} has a new password"},
     {S("account.remove"), "account {account} was removed, with its tokens and rights"},
     {S("account.roles"), "account {account} has the roles {roles}"},
@@ -258,6 +259,11 @@ static const struct {
      "{count} objects were taken into collection {collection} from {origin}: {replaced} "
      "newer versions, {older} older, {held} held already, {conflicts} in conflict, "
      "{refused} refused; root {root}"},
+    {S("release"), "{object} (version {version}) was released to {partner} under {agreement}, "
+                   "without {removed}: {reason}"},
+    {S("release.approve"), "{submission} was approved: {reason}"},
+    {S("release.send-back"), "{submission} was sent back: {reason}"},
+    {S("release.submit"), "{submission} waits for a second person: {objects}: {reason}"},
     {S("remove"), "{object} was removed from collection {collection}"},
     {S("settings"), "the settings are {settings}"},
     {S("setup.begin"), "a set-up link was made, valid until {expires}"},
