@@ -124,6 +124,12 @@ void keep_clear_derived(const struct keep_place *place, struct kv_txn *txn)
 result keep_change(const struct keep_place *place, slice kind, slice id, slice value, slice actor,
                    struct diag *diag)
 {
+    return keep_change_for(place, kind, id, value, SLICE(""), actor, diag);
+}
+
+result keep_change_for(const struct keep_place *place, slice kind, slice id, slice value,
+                       slice reason, slice actor, struct diag *diag)
+{
     CLEANUP(kv_abort) struct kv_txn txn = {0};
     CLEANUP(buf_free) struct buf body = BUF(LEDGER_ENTRY_BYTES_MAX);
     struct json_writer w = JSON_WRITER(&body);
@@ -133,6 +139,8 @@ result keep_change(const struct keep_place *place, slice kind, slice id, slice v
     jw_object_begin(&w);
     jw_put_string(&w, SLICE("actor"), actor);
     jw_put_string(&w, SLICE("id"), id);
+    if (reason.len > 0)
+        jw_put_string(&w, SLICE("reason"), reason);
     jw_key(&w, SLICE("value"));
     jw_raw(&w, value);
     jw_object_end(&w);

@@ -31,6 +31,10 @@ struct keep_place {
 MUST_USE result keep_change(const struct keep_place *place, slice kind, slice id, slice value,
                             slice actor, struct diag *diag);
 
+/* The same with why, in words; empty: not said. */
+MUST_USE result keep_change_for(const struct keep_place *place, slice kind, slice id, slice value,
+                                slice reason, slice actor, struct diag *diag);
+
 bool keep_apply(const struct keep_place *place, struct kv_txn *txn, slice kind, uint64_t number,
                 slice entry); /* false: not a kind of ours */
 void keep_clear_derived(const struct keep_place *place, struct kv_txn *txn);

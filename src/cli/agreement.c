@@ -339,9 +339,12 @@ static int state_set(struct cli *cli, const char *json, bool may_be_ended)
         return code;
     if (is_ended && !may_be_ended)
         return cli_fail(CLI_REFUSED, "%s: has ended for good", cli->words[0]);
-    if (failed(keep_change(&place, SLICE(KEEP_STATE), slice_text(cli->words[0]), slice_text(json),
-                           SLICE("cli"), &diag)))
+    if (failed(keep_change_for(&place, SLICE(KEEP_STATE), slice_text(cli->words[0]),
+                               slice_text(json), slice_text(cli_value(cli, "reason")), SLICE("cli"),
+                               &diag)))
         return cli_failed(&diag);
+    if (cli->json)
+        (void)printf("{\"id\":\"%s\",\"state\":%s}\n", cli->words[0], json);
     return CLI_OK;
 }
 

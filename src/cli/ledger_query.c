@@ -251,6 +251,7 @@ static const struct {
     {S("account.password"), "account {account} has a new password"},
     {S("account.remove"), "account {account} was removed, with its tokens and rights"},
     {S("account.roles"), "account {account} has the roles {roles}"},
+    {S("agreement.state"), "{id} is {value}: {reason}"},
     {S("collection"), "collection {number} \"{title}\" was made ({id})"},
     {S("collection-removed"), "collection {number} was removed"},
     {S("export"), "{count} objects left as a bundle, root {root}"},

@@ -1,65 +1,18 @@
-/* partner card, add, confirm, list, remove: who a partner is, settled by people who compare digits.
+/* partner card, add, confirm, show, list, remove: who a partner is, settled by people who compare
+ * digits.
  */
 #include <inttypes.h>
 
+#include "agreement/card.h"
 #include "base/encode.h"
 #include "cli/agreement.h"
 #include "cli/pattern.h"
 
 #include "base/banned.h"
 
-#define CARD_BYTES_MAX ((size_t)16 << 10)
 #define FILE_BYTES_MAX ((size_t)1 << 20)
-#define CARD_HEAD "entente-card/1\n"
 #define DIGITS_HEAD "entente-fingerprint/1\n"
 #define GROUPS 12 /* of five digits, each from five bytes */
-
-struct card {
-    slice id, name;
-    uint8_t key[ED25519_PUBLIC_BYTES];
-};
-
-static void message_of(const struct hash256 *hash, struct buf *out)
-{
-    buf_put(out, SLICE(CARD_HEAD));
-    buf_put(out, slice_of(hash->bytes, SHA256_BYTES));
-}
-
-static bool bytes_of(struct value value, uint8_t *out, size_t bytes)
-{
-    CLEANUP(buf_free) struct buf raw = BUF(256);
-
-    if (!value_is_of(value, JSON_STRING) || value.node->escaped ||
-        !base64_decode(&raw, json_inner(value.doc, value.node)) || raw.len != bytes)
-        return false;
-    memcpy(out, raw.at, bytes);
-    return true;
-}
-
-static result card_read(struct value card, struct arena *arena, struct card *out, struct diag *diag)
-{
-    CLEANUP(buf_free) struct buf message = BUF(256);
-    uint8_t signature[ED25519_SIGNATURE_BYTES];
-    struct value list = value_get(card, SLICE("signatures"));
-    struct hash256 hash;
-    struct stix_id id;
-
-    if (!value_is_of(card, JSON_OBJECT) || value_repeats(card) ||
-        !value_is(value_get(card, SLICE("type")), SLICE("entente-card")) ||
-        !value_text(value_get(card, SLICE("id")), arena, &out->id) ||
-        !stix_id_parse(out->id, &id) || !slice_eq(id.type, SLICE("identity")) ||
-        !value_text(value_get(card, SLICE("name")), arena, &out->name) ||
-        !bytes_of(value_get(card, SLICE("key")), out->key, sizeof(out->key)))
-        return diag_fail(diag, ERR_INVALID, "it is no card: type, id, name and key are needed");
-    if (!value_is_of(list, JSON_ARRAY) || list.node->size != 2 ||
-        !bytes_of((struct value){list.doc, list.node + 1}, signature, sizeof(signature)))
-        return diag_fail(diag, ERR_INVALID, "signatures: a card has one, in base64");
-    TRY(document_hash(card, &hash, diag));
-    message_of(&hash, &message);
-    if (!ed25519_verify(out->key, buf_slice(&message), signature))
-        return diag_fail(diag, ERR_CORRUPT, "the card is not signed by its own key");
-    return OK;
-}
 
 int cmd_partner_card(struct cli *cli)
 {
@@ -90,7 +43,7 @@ int cmd_partner_card(struct cli *cli)
         failed(document_hash((struct value){&doc, doc.nodes}, &hash, &diag)))
         return cli_failed(&diag);
     buf_reset(&text);
-    message_of(&hash, &text);
+    card_message(&hash, &text);
     ed25519_sign(node.ledger.node_key.seed, buf_slice(&text), signature);
     buf_reset(&text);
     base64_encode(&text, slice_of(signature, sizeof(signature)));
@@ -100,7 +53,7 @@ int cmd_partner_card(struct cli *cli)
 }
 
 /* Both sides reckon the same digits from the two keys, whichever is whose. */
-static void digits_print(const uint8_t *own, const uint8_t *theirs)
+static void digits_write(const uint8_t *own, const uint8_t *theirs, struct buf *out)
 {
     bool is_first = memcmp(own, theirs, ED25519_PUBLIC_BYTES) < 0;
     uint8_t bytes[2 * SHA256_BYTES];
@@ -121,8 +74,67 @@ static void digits_print(const uint8_t *own, const uint8_t *theirs)
 
         for (size_t j = 0; j < 5; j++)
             number = number << 8 | bytes[5 * i + j];
-        (void)printf("%05" PRIu64 "%c", number % 100000, i % 4 == 3 ? '\n' : ' ');
+        buf_printf(out, "%05" PRIu64 "%c", number % 100000, i % 4 == 3 ? '\n' : ' ');
     }
+}
+
+static void digits_print(const uint8_t *own, const uint8_t *theirs)
+{
+    CLEANUP(buf_free) struct buf text = BUF(1024);
+
+    digits_write(own, theirs, &text);
+    (void)fwrite(text.at, 1, text.len, stdout);
+}
+
+static void agreements_write(const struct keep_place *place, struct kv_txn *txn, slice partner,
+                             struct arena *arena, struct json_writer *w)
+{
+    slice id;
+
+    for (size_t i = 0; keep_agreement_at(place, txn, i, arena, &id); i++) {
+        CLEANUP(kept_free) struct kept held = {0};
+        bool found = false;
+
+        if (succeeded(keep_read_in_force(place, txn, id, arena, &held, &found, NULL)) && found &&
+            texts_hold(held.terms.parties, partner))
+            jw_string(w, id);
+    }
+}
+
+static int show_one(const struct cli *cli, const struct keep_place *place, const struct card *card,
+                    struct arena *arena)
+{
+    CLEANUP(kv_abort) struct kv_txn txn = {0};
+    CLEANUP(buf_free) struct buf out = BUF(FILE_BYTES_MAX), key = BUF(256), digits = BUF(1024);
+    struct json_writer w = JSON_WRITER(&out);
+    struct diag diag = {0};
+
+    kv_begin_read(place->kv, &txn, &diag);
+    bool is_confirmed = keep_is_confirmed(place, &txn, card->id, card->key);
+    base64_encode(&key, slice_of(card->key, sizeof(card->key)));
+    if (place->key != NULL)
+        digits_write(place->key, card->key, &digits);
+    if (!cli->json) {
+        (void)printf("%.*s  ", SLICE_ARG(card->id));
+        cli_print_text(stdout, card->name);
+        (void)printf("\nkey %.*s, %s\n%.*s", SLICE_ARG(buf_slice(&key)),
+                     is_confirmed ? "confirmed" : "not confirmed: compare the digits by voice",
+                     SLICE_ARG(buf_slice(&digits)));
+    }
+    jw_object_begin(&w);
+    jw_put_string(&w, SLICE("id"), card->id);
+    jw_put_string(&w, SLICE("name"), card->name);
+    jw_put_string(&w, SLICE("key"), buf_slice(&key));
+    jw_put_bool(&w, SLICE("confirmed"), is_confirmed);
+    jw_put_string(&w, SLICE("digits"), slice_trim(buf_slice(&digits)));
+    jw_key(&w, SLICE("agreements"));
+    jw_array_begin(&w);
+    agreements_write(place, &txn, card->id, arena, &w);
+    jw_array_end(&w);
+    jw_object_end(&w);
+    if (failed(txn.state))
+        return cli_failed(&diag);
+    return cli->json ? cli_print_json(&out) : CLI_OK;
 }
 
 static result card_take(const struct keep_place *place, const char *path, struct arena *arena,
@@ -161,6 +173,8 @@ int cmd_partner_add(struct cli *cli)
     struct keep_place place = node_keep(&node);
     if (failed(card_take(&place, cli->words[0], &arena, &card, &diag)))
         return cli_failed(&diag);
+    if (cli->json)
+        return show_one(cli, &place, &card, &arena);
     (void)printf("%.*s\n", SLICE_ARG(card.id));
     if (place.key != NULL)
         digits_print(place.key, card.key);
@@ -216,6 +230,27 @@ int cmd_partner_confirm(struct cli *cli)
     return CLI_OK;
 }
 
+int cmd_partner_show(struct cli *cli)
+{
+    CLEANUP(node_close) struct node node = {0};
+    CLEANUP(arena_free) struct arena arena = ARENA(AGREEMENT_ARENA_BYTES_MAX);
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    struct diag diag = {0};
+    struct json_doc doc;
+    struct card card;
+
+    if (cli->word_count != 1)
+        return cli_misused(cli, "takes a partner's id");
+    int code = cli_node_open(cli, true, &node);
+    if (code != CLI_OK)
+        return code;
+    if (failed(json_parser_new(JSON_DEPTH_MAX, &parser, &diag)))
+        return cli_failed(&diag);
+    struct keep_place place = node_keep(&node);
+    code = card_find(&place, slice_text(cli->words[0]), parser, &doc, &arena, &card);
+    return code == CLI_OK ? show_one(cli, &place, &card, &arena) : code;
+}
+
 int cmd_partner_remove(struct cli *cli)
 {
     CLEANUP(node_close) struct node node = {0};
@@ -234,8 +269,8 @@ int cmd_partner_remove(struct cli *cli)
     kv_abort(&txn);
     if (!is_there)
         return cli_fail(CLI_NOT_FOUND, "%s: there is no such partner", cli->words[0]);
-    if (failed(keep_change(&place, SLICE(KEEP_REMOVE), slice_text(cli->words[0]), SLICE("null"),
-                           SLICE("cli"), &diag)))
+    if (failed(keep_change_for(&place, SLICE(KEEP_REMOVE), slice_text(cli->words[0]), SLICE("null"),
+                               slice_text(cli_value(cli, "reason")), SLICE("cli"), &diag)))
         return cli_failed(&diag);
     return CLI_OK;
 }

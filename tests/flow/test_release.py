@@ -119,3 +119,39 @@ def test_what_changed_since_the_submission_counts(office):
     office.take([indicator(1, modified="2026-02-01T00:00:00.000Z", object_marking_refs=[RED])])
     office.run("release", "approve", submission, "--as", "rel", check=False)
     assert office.rows("audit", "--kind", "release") == []
+
+
+def test_a_diff_names_each_member_that_changes(pair, tmp_path):  # noqa: F811
+    a, _ = pair
+    _, partner, agreement = in_force(pair, tmp_path)
+    assert a.run("agreement", "diff", agreement, check=False).returncode == 3  # one version only
+    text = json.loads(a.run("agreement", "show", agreement).out)
+    (tmp_path / "same.json").write_text(json.dumps(text))
+    assert a.run("agreement", "diff", agreement, tmp_path / "same.json").out == ""
+    text["version"], text["grants"][0]["tlp"]["max"] = 2, "green"
+    del text["grants"][0]["retention"]
+    text["grants"][1]["max_age_days"] = 30
+    del text["signatures"]
+    (tmp_path / "next.json").write_text(json.dumps(text))
+    rows = {row["path"]: (row.get("old"), row.get("new"))
+            for row in a.rows("agreement", "diff", agreement, tmp_path / "next.json")}
+    assert rows == {"version": (1, 2), "grants[0].tlp.max": ("amber+strict", "green"),
+                    "grants[0].retention": ("P730D", None), "grants[1].max_age_days": (None, 30)}
+    a.run("agreement", "edit", agreement, tmp_path / "next.json")
+    assert {row["path"] for row in a.rows("agreement", "diff", agreement)} == set(rows)
+    assert 'grants[0].tlp.max: "amber+strict" -> "green"' in a.run("agreement", "diff", agreement).out
+    assert a.run("agreement", "diff", "agreement--x", check=False).returncode == 3
+
+
+def test_partner_show_and_reasons(pair, tmp_path):  # noqa: F811
+    a, _ = pair
+    _, partner, agreement = in_force(pair, tmp_path)
+    row, = a.rows("partner", "show", partner)
+    assert row["id"] == partner and row["confirmed"] and row["agreements"] == [agreement]
+    assert len(row["digits"].replace(" ", "").replace("\n", "")) == 60
+    assert ", confirmed" in a.run("partner", "show", partner).out
+    assert a.run("partner", "show", "identity--x", check=False).returncode == 3
+    a.run("agreement", "suspend", agreement, "--reason", "a leak is looked into")
+    assert a.rows("audit", "--kind", "agreement.state")[-1]["data"]["reason"] == "a leak is looked into"
+    a.run("partner", "remove", partner, "--reason", "merged")
+    assert a.rows("audit", "--kind", "partner.remove")[-1]["data"]["reason"] == "merged"

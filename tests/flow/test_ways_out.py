@@ -64,7 +64,7 @@ COMMANDS = {
         "collection add", "collection list", "collection remove", "collection grant", "collection revoke",
         "agreement draft", "agreement edit", "agreement sign", "agreement propose", "agreement accept",
         "agreement list", "agreement show", "agreement explain", "agreement suspend", "agreement resume",
-        "agreement end", "agreement decide", "partner card", "partner add", "partner confirm", "partner list",
+        "agreement end", "agreement diff", "partner show", "agreement decide", "partner card", "partner add", "partner confirm", "partner list",
         "partner remove", "remove", "ledger head", "ledger check-consistency", "ledger verify", "ledger keys",
         "ledger witness add", "ledger witness list", "ledger witness remove", "ledger witness evidence", "status",
         "rebuild", "config list", "config check", "completion", "man", "version", "help"], "none"),

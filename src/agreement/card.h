@@ -1,0 +1,20 @@
+/* A card: what a node shows of itself to a partner (docs/FORMATS.md). */
+#pragma once
+
+#include "agreement/document.h"
+
+#define CARD_BYTES_MAX ((size_t)16 << 10)
+
+struct card {
+    slice id, name;
+    uint8_t key[ED25519_PUBLIC_BYTES];
+};
+
+/* Reads one and verifies that its own key has signed it; whether the key is the partner's is for
+ * people to compare.  Texts are borrowed or stand in the arena.  ERR_INVALID: it is no card;
+ * ERR_CORRUPT: another text was signed. */
+MUST_USE result card_read(struct value card, struct arena *arena, struct card *out,
+                          struct diag *diag);
+
+/* Appends what is signed of a card with this hash. */
+void card_message(const struct hash256 *hash, struct buf *out);
