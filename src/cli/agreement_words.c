@@ -3,6 +3,7 @@
 
 #include "agreement/redact.h"
 #include "base/time.h"
+#include "gate/look.h"
 
 #include "base/banned.h"
 
@@ -80,71 +81,6 @@ int cmd_agreement_explain(struct cli *cli)
 
 /* ---- test ---- */
 
-struct looking {
-    struct store_view *view;
-    struct json_parser *parsers[2]; /* of the object, of what it points to */
-    struct json_doc docs[2];
-    struct arena *arena;
-    struct buf text;
-};
-
-static bool object_find(struct looking *l, size_t which, slice id, struct value *out)
-{
-    struct store_query query = {.ids = &id, .id_count = 1, .version_last = true};
-    struct store_page page;
-    struct store_item item;
-
-    if (failed(store_find(l->view, &query, 1, SIZE_MAX, false, l->arena, &page, NULL)) ||
-        page.count == 0 || !store_item_at(l->view, page.seqs[0], &item) || item.text.len == 0 ||
-        failed(json_parse_copy(l->parsers[which], item.text, &l->docs[which], NULL)))
-        return false;
-    *out = (struct value){&l->docs[which], l->docs[which].nodes};
-    return true;
-}
-
-static bool target_find(void *context, slice id, struct value *out)
-{
-    return object_find(context, 1, id, out);
-}
-
-/* The marking definitions that the node holds. */
-static bool markings_find(struct looking *l, struct markings *out)
-{
-    static const slice type[] = {S("marking-definition")};
-    struct store_query query = {.types = type, .type_count = 1, .version_last = true};
-    struct store_page page;
-    struct store_item item;
-    struct value one;
-    size_t count = 0;
-
-    if (failed(store_find(l->view, &query, 10000, SIZE_MAX, false, l->arena, &page, NULL)))
-        return false;
-    struct marking *items = arena_new(l->arena, struct marking, page.count + 1);
-    for (size_t i = 0; items != NULL && i < page.count; i++) {
-        slice id;
-
-        if (!store_item_at(l->view, page.seqs[i], &item))
-            continue;
-        id = arena_copy(l->arena, slice_text(item.id));
-        slice text = arena_copy(l->arena, item.text);
-        if (text.at == NULL || failed(json_parse_copy(l->parsers[1], text, &l->docs[1], NULL)))
-            continue;
-        one = (struct value){&l->docs[1], l->docs[1].nodes};
-        /* Its texts must outlive the parser's next text. */
-        struct json_doc *doc = arena_new(l->arena, struct json_doc, 1);
-        if (doc == NULL)
-            return false;
-        *doc = l->docs[1];
-        doc->text = text;
-        one.doc = doc;
-        marking_read(one, l->arena, &items[count]);
-        items[count++].id = id;
-    }
-    marking_sort(items, count);
-    *out = (struct markings){items, count, NULL};
-    return items != NULL && !l->arena->overflowed;
-}
-
 static int answer_print(const struct cli *cli, slice object, slice agreement, slice recipient,
                         const struct decision *decision)
 {
@@ -190,7 +126,7 @@ static slice country_of(const struct kept *held, slice party, struct arena *aren
 }
 
 /* Under one agreement, to each other party. */
-static int test_under(const struct cli *cli, const struct keep_place *place, struct looking *l,
+static int test_under(const struct cli *cli, const struct keep_place *place, struct look *l,
                       const struct markings *markings, const struct kept *held, slice id,
                       struct value object)
 {
@@ -199,7 +135,7 @@ static int test_under(const struct cli *cli, const struct keep_place *place, str
                                      .is_transit_encrypted = true,
                                      .is_rest_encrypted = true,
                                      .markings = markings,
-                                     .world = {target_find, l}};
+                                     .world = {look_target, l}};
     struct decision decision;
     int code = CLI_OK;
 
@@ -214,14 +150,14 @@ static int test_under(const struct cli *cli, const struct keep_place *place, str
     return code;
 }
 
-static int test_one(const struct cli *cli, const struct keep_place *place, struct looking *l,
+static int test_one(const struct cli *cli, const struct keep_place *place, struct look *l,
                     const struct markings *markings, slice id)
 {
     struct value object;
     slice agreement;
     int code = CLI_OK;
 
-    if (!object_find(l, 0, id, &object))
+    if (!look_object(l, id, &object))
         return cli_fail(CLI_NOT_FOUND, "%.*s: the node has no such object", SLICE_ARG(id));
     for (size_t i = 0;
          code == CLI_OK && keep_agreement_at(place, &l->view->txn, i, l->arena, &agreement); i++) {
@@ -240,9 +176,7 @@ int cmd_agreement_test(struct cli *cli)
     CLEANUP(node_close) struct node node = {0};
     CLEANUP(arena_free) struct arena arena = ARENA(OBJECT_BYTES_MAX);
     CLEANUP(store_view_end) struct store_view view = {0};
-    CLEANUP(json_parser_free) struct json_parser *first = NULL;
-    CLEANUP(json_parser_free) struct json_parser *second = NULL;
-    struct looking l = {.view = &view, .arena = &arena};
+    CLEANUP(look_free) struct look l = {.view = &view, .arena = &arena};
     struct markings markings;
     struct diag diag = {0};
 
@@ -251,15 +185,12 @@ int cmd_agreement_test(struct cli *cli)
     int code = cli_node_open(cli, true, &node);
     if (code != CLI_OK)
         return code;
-    if (failed(json_parser_new(JSON_DEPTH_MAX, &first, &diag)) ||
-        failed(json_parser_new(JSON_DEPTH_MAX, &second, &diag)))
+    if (failed(look_init(&l, &diag)))
         return cli_failed(&diag);
-    l.parsers[0] = first;
-    l.parsers[1] = second;
     struct keep_place place = node_keep(&node);
     store_view_begin(node.store, &view, &diag);
-    if (!markings_find(&l, &markings))
-        return cli_fail(CLI_FAILED, "the marking definitions cannot be read");
+    if (diag.code != ERR_NONE || failed(look_markings(&l, &markings, &diag)))
+        return cli_failed(&diag);
     for (size_t i = 0; code == CLI_OK && i < cli->word_count; i++)
         code = test_one(cli, &place, &l, &markings, slice_text(cli->words[i]));
     return code;

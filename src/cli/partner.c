@@ -89,7 +89,7 @@ static void digits_print(const uint8_t *own, const uint8_t *theirs)
 static void agreements_write(const struct keep_place *place, struct kv_txn *txn, slice partner,
                              struct arena *arena, struct json_writer *w)
 {
-    slice id;
+    slice id = SLICE_NONE;
 
     for (size_t i = 0; keep_agreement_at(place, txn, i, arena, &id); i++) {
         CLEANUP(kept_free) struct kept held = {0};

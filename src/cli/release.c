@@ -327,7 +327,7 @@ static int words_take(struct looking *l, struct texts *ids)
 int cmd_release_preview(struct cli *cli)
 {
     CLEANUP(looking_free) struct looking l = {0};
-    struct texts ids;
+    struct texts ids = {0};
 
     if (cli->word_count == 0)
         return cli_misused(cli, "takes ids of objects");
@@ -402,8 +402,8 @@ static int let_go(struct looking *l, struct texts ids, slice submission, slice p
 int cmd_release(struct cli *cli)
 {
     CLEANUP(looking_free) struct looking l = {0};
-    struct texts ids;
-    slice person;
+    struct texts ids = {0};
+    slice person = SLICE_NONE;
 
     if (cli->word_count == 0)
         return cli_misused(cli, "takes ids of objects");
@@ -444,8 +444,8 @@ static int second_open(struct cli *cli, struct looking *l, slice *person, struct
 int cmd_release_approve(struct cli *cli)
 {
     CLEANUP(looking_free) struct looking l = {0};
-    struct submission submission;
-    slice person;
+    struct submission submission = {0};
+    slice person = SLICE_NONE;
     int code = second_open(cli, &l, &person, &submission);
 
     if (code != CLI_OK)
@@ -458,9 +458,9 @@ int cmd_release_approve(struct cli *cli)
 int cmd_release_send_back(struct cli *cli)
 {
     CLEANUP(looking_free) struct looking l = {0};
-    struct submission submission;
+    struct submission submission = {0};
     struct diag diag = {0};
-    slice person;
+    slice person = SLICE_NONE;
     int code = second_open(cli, &l, &person, &submission);
 
     if (code != CLI_OK)

@@ -7,7 +7,8 @@ import re
 import time
 
 import pytest
-from conftest import bundle, indicator
+from conftest import indicator
+from test_agreement import agree, introduce, pair  # noqa: F401
 
 CLEAR = "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"
 AMBER = "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421"
@@ -254,3 +255,44 @@ def test_a_members_sensor_is_not_told_of_hits(house):
     for name, told in (("sensor", False), ("ours", True)):
         answer = house.ask("/telemetry", "POST", line, token=tokens[name], content_type="application/json")
         assert answer.status == 200 and ("hits" in answer.json()) == told
+
+
+def test_a_partners_account_gets_what_the_agreement_says(pair, tmp_path):  # noqa: F811
+    """Nothing without an agreement, what it covers with one, nothing again while it is suspended."""
+    a, _ = pair
+    _, partner = introduce(pair, tmp_path)
+    a.collection("Open", alias="open")
+    a.run("user", "add", "theirs", "--organisation", partner)
+    a.run("collection", "grant", "open", "theirs", "--read")
+    a.tokens = {"theirs": a.token("theirs")}
+    a.take(OBJECTS, "--collection", "open", "--check", "lenient")
+    a.serve("--plain-http")
+    try:
+        path = "/api/collections/open/objects/"
+        assert pages(a, "theirs", path) == []
+        text = tmp_path / "draft.json"
+        agreement = agree(pair, tmp_path, partner)
+        assert pages(a, "theirs", path) == []  # encrypt_in_transit, or not: the line must be encrypted
+        draft = json.loads(a.run("agreement", "show", agreement).out)
+        del draft["signatures"]
+        draft["version"] = 2
+        for grant in draft["grants"]:
+            grant["encrypt_in_transit"], grant["tlp"]["max"] = "may", "amber"
+        text.write_text(json.dumps(draft))
+        a.run("agreement", "edit", agreement, text)
+        again(pair, tmp_path, agreement)
+        assert {row["id"] for row in pages(a, "theirs", path)} == {IDS[OPEN], IDS[LIMITED]}
+        a.run("agreement", "suspend", agreement)
+        assert pages(a, "theirs", path) == []
+    finally:
+        a.stop()
+
+
+def again(pair, tmp_path, agreement):  # noqa: F811
+    a, b = pair
+    a.run("agreement", "sign", agreement)
+    a.run("agreement", "propose", agreement, "--output", tmp_path / "a2.json")
+    b.run("agreement", "accept", tmp_path / "a2.json")
+    b.run("agreement", "sign", agreement)
+    b.run("agreement", "propose", agreement, "--output", tmp_path / "b2.json")
+    a.run("agreement", "accept", tmp_path / "b2.json")
