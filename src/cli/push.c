@@ -15,7 +15,7 @@ struct pusher {
     const struct node *node;
     struct taxii_remote *remote;
     const char *url;
-    struct cli_reader *reader; /* borrowed: who gets it */
+    struct cli_reader reader; /* who gets it */
     uint64_t sent, refused;
 };
 
@@ -87,9 +87,9 @@ static result push_pages(struct pusher *pusher, struct store_view *view, uint32_
             break;
         size_t before = page.count;
         query.seq_from = page.seqs[page.count - 1] + 1;
-        TRY(gate_page(pusher->reader->gate, view, &pusher->reader->reader, true, &arena, &page,
-                      NULL, diag));
-        pusher->reader->withheld += before - page.count;
+        TRY(gate_page(pusher->reader.gate, view, &pusher->reader.reader, true, &arena, &page, NULL,
+                      diag));
+        pusher->reader.withheld += before - page.count;
         if (page.count > 0)
             TRY(push_page(pusher, &page, &arena, diag));
         (void)snprintf(position, sizeof(position), "%" PRIu64, query.seq_from);
@@ -121,7 +121,6 @@ static int push_from(struct pusher *pusher, struct node *node, const char *name,
                      size_t page_objects)
 {
     CLEANUP(store_view_end) struct store_view view = {0};
-    CLEANUP(cli_reader_close) struct cli_reader reader = {0};
     char position[REMOTE_POSITION_BYTES_MAX] = "";
     struct collection from;
     struct diag diag = {0};
@@ -139,13 +138,12 @@ static int push_from(struct pusher *pusher, struct node *node, const char *name,
     if (position[0] != '\0' && !parse_u64(slice_text(position), &seq))
         return cli_fail(CLI_UNVERIFIED,
                         "the position of the last push is broken; --from-start makes a new one");
-    code = cli_reader_open(pusher->cli, node, &view, true, &reader);
-    pusher->reader = &reader;
+    code = cli_reader_open(pusher->cli, node, &view, true, &pusher->reader);
     if (code != CLI_OK)
         return code;
     if (failed(push_pages(pusher, &view, from.number, page_objects, seq, &diag)))
         return cli_failed(&diag);
-    cli_reader_tell(pusher->cli, &reader);
+    cli_reader_tell(pusher->cli, &pusher->reader);
     (void)printf("sent %" PRIu64 " object%s of \"", pusher->sent, pusher->sent == 1 ? "" : "s");
     cli_print_text(stdout, slice_text(from.title));
     (void)printf("\", %" PRIu64 " refused\n", pusher->refused);
@@ -170,5 +168,8 @@ int cmd_push(struct cli *cli)
         return code;
     pusher.remote = remote;
     code = push_target(&pusher);
-    return code == CLI_OK ? push_from(&pusher, &node, cli_value(cli, "from"), page_objects) : code;
+    if (code == CLI_OK)
+        code = push_from(&pusher, &node, cli_value(cli, "from"), page_objects);
+    cli_reader_close(&pusher.reader);
+    return code;
 }

@@ -154,24 +154,32 @@ static bool timestamp_listed(const struct timestamp *list, size_t count,
     return false;
 }
 
+/* Where a word for versions is noted; NULL: not such a word. */
+static bool *version_keyword(slice value, struct store_query *store)
+{
+    if (slice_eq(value, SLICE("last")))
+        return &store->version_last;
+    if (slice_eq(value, SLICE("first")))
+        return &store->version_first;
+    return slice_eq(value, SLICE("all")) ? &store->version_all : NULL;
+}
+
 static result read_version(const struct parameter *parameter, slice value,
                            struct store_query *store, struct timestamp *list, struct diag *diag)
 {
     static const char repeated[] = "names a version twice";
-    bool *keyword = slice_eq(value, SLICE("last"))    ? &store->version_last
-                    : slice_eq(value, SLICE("first")) ? &store->version_first
-                    : slice_eq(value, SLICE("all"))   ? &store->version_all
-                                                      : NULL;
+    struct timestamp *wanted = &list[store->version_count];
+    bool *keyword = version_keyword(value, store);
 
+    if (keyword != NULL && *keyword)
+        return refuse(diag, parameter, repeated);
     if (keyword != NULL) {
-        if (*keyword)
-            return refuse(diag, parameter, repeated);
         *keyword = true;
         return OK;
     }
-    if (!timestamp_parse(value, &list[store->version_count]))
+    if (!timestamp_parse(value, wanted))
         return refuse(diag, parameter, "is none of first, last, all or a STIX timestamp");
-    if (timestamp_listed(list, store->version_count, &list[store->version_count]))
+    if (timestamp_listed(list, store->version_count, wanted))
         return refuse(diag, parameter, repeated);
     store->version_count++;
     return OK;
