@@ -470,8 +470,10 @@ void conn_run(struct conn *conn, uint32_t events)
 {
     enum go go = GO_ON;
 
-    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
         conn->readable = true;
+        tls_wake(conn->tls);
+    }
     if ((events & EPOLLERR) != 0 && conn->phase != PHASE_ANSWER && conn->phase != PHASE_BODY)
         go = GO_CLOSE;
     for (unsigned steps = 0; go == GO_ON && steps < STEPS_MAX; steps++)

@@ -214,12 +214,14 @@ static enum go send_tls(struct conn *conn)
 {
     struct buf *stage = &conn->worker->stage;
     char room[TLS_RECORD_BYTES_MAX];
+    /* A client alone decrypts a record while the next is made. */
+    bool is_alone = atomic_load(&conn->worker->shared->connection_count) == 1;
+    size_t stage_bytes = is_alone ? TLS_RECORD_BYTES_MAX : STAGE_BYTES, sent;
     enum go go = GO_ON;
-    size_t sent;
 
     while (go == GO_ON && parts_left(conn)) {
         buf_reset(stage);
-        while (stage->len < STAGE_BYTES && parts_left(conn))
+        while (stage->len < stage_bytes && parts_left(conn))
             if (!tls_write(conn->tls, record_take(conn, room), stage))
                 return GO_CLOSE;
         go = conn_send_bytes(conn, buf_slice(stage), &sent);

@@ -303,11 +303,67 @@ void tls_identity_drop(struct tls_identity **identity)
 
 /* ---- sessions ---- */
 
+/* Read ahead of GnuTLS, which asks for a record's head and its body apart: a request of the usual
+ * size is one recv(). */
+#define AHEAD_BYTES 1024
+
 struct tls_session {
     gnutls_session_t tls;          /* owned */
     struct tls_identity *identity; /* held */
     struct buf *out;               /* borrowed for one call: where records go */
+    int fd;                        /* borrowed: where bytes come from */
+    bool is_dry;                   /* the socket had no more; tls_wake() says it may have again */
+    size_t ahead_at, ahead_end;    /* what of ahead[] is not taken yet */
+    char ahead[AHEAD_BYTES];
 };
+
+static ssize_t ahead_take(struct tls_session *session, void *at, size_t room)
+{
+    size_t left = session->ahead_end - session->ahead_at;
+    size_t taken = left < room ? left : room;
+
+    memcpy(at, session->ahead + session->ahead_at, taken);
+    session->ahead_at += taken;
+    return (ssize_t)taken;
+}
+
+static ssize_t socket_read(struct tls_session *session, char *at, size_t room)
+{
+    ssize_t got = -1;
+    int error = EAGAIN;
+
+    if (!session->is_dry) {
+        got = recv(session->fd, at, room, 0);
+        error = errno;
+        session->is_dry = got < 0 ? error == EAGAIN : got > 0 && (size_t)got < room;
+    }
+    if (got < 0)
+        gnutls_transport_set_errno(session->tls, error);
+    return got;
+}
+
+static ssize_t pull(gnutls_transport_ptr_t context, void *at, size_t room)
+{
+    struct tls_session *session = context;
+
+    if (session->ahead_at == session->ahead_end && room >= AHEAD_BYTES)
+        return socket_read(session, at, room);
+    if (session->ahead_at == session->ahead_end) {
+        ssize_t got = socket_read(session, session->ahead, AHEAD_BYTES);
+
+        if (got <= 0)
+            return got;
+        session->ahead_at = 0;
+        session->ahead_end = (size_t)got;
+    }
+    return ahead_take(session, at, room);
+}
+
+void tls_wake(struct tls_session *session)
+{
+    if (session != NULL)
+        session->is_dry = false;
+}
 
 /* GnuTLS hands over each record; they are gathered, so that one call sends many of them. */
 static ssize_t push(gnutls_transport_ptr_t context, const void *at, size_t bytes)
@@ -326,7 +382,7 @@ static ssize_t push(gnutls_transport_ptr_t context, const void *at, size_t bytes
     return (ssize_t)bytes;
 }
 
-static int session_set_up(struct tls_session *session, int fd)
+static int session_set_up(struct tls_session *session)
 {
     static const gnutls_datum_t protocol = {(unsigned char *)(uintptr_t) "http/1.1", 8};
     int error;
@@ -338,8 +394,8 @@ static int session_set_up(struct tls_session *session, int fd)
                                                      &session->identity->ticket_key)) < 0 ||
         (error = gnutls_alpn_set_protocols(session->tls, &protocol, 1, 0)) < 0)
         return error;
-    /* Reads come from the socket by GnuTLS's own recv(); writes by push(). */
-    gnutls_transport_set_ptr2(session->tls, (gnutls_transport_ptr_t)(intptr_t)fd, session);
+    gnutls_transport_set_ptr(session->tls, session);
+    gnutls_transport_set_pull_function(session->tls, pull);
     gnutls_transport_set_push_function(session->tls, push);
     gnutls_certificate_server_set_request(session->tls, GNUTLS_CERT_IGNORE);
     gnutls_handshake_set_timeout(session->tls,
@@ -355,9 +411,9 @@ struct tls_session *tls_accept(struct tls_identity *identity, int fd)
 
     if (session == NULL)
         return NULL;
-    *session = (struct tls_session){.identity = tls_identity_hold(identity)};
+    *session = (struct tls_session){.identity = tls_identity_hold(identity), .fd = fd};
     if (gnutls_init(&session->tls, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0 ||
-        session_set_up(session, fd) < 0)
+        session_set_up(session) < 0)
         tls_session_free(&session);
     return session;
 }
@@ -411,11 +467,6 @@ enum tls_step tls_read(struct tls_session *session, char *at, size_t room, size_
     if (got == 0)
         return TLS_CLOSED;
     return got > 0 ? TLS_DONE : step_of(got);
-}
-
-bool tls_has_pending(const struct tls_session *session)
-{
-    return gnutls_record_check_pending(session->tls) > 0;
 }
 
 bool tls_write(struct tls_session *session, slice plain, struct buf *out)

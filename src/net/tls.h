@@ -53,8 +53,8 @@ enum tls_step tls_handshake(struct tls_session *session, struct buf *out);
 enum tls_step tls_read(struct tls_session *session, char *at, size_t room, size_t *count,
                        struct buf *out);
 
-/* Bytes that are decrypted already: no event of the socket will tell of them. */
-bool tls_has_pending(const struct tls_session *session);
+/* An event of the socket tells that there is more to read.  NULL is fine. */
+void tls_wake(struct tls_session *session);
 
 /* One record holds at most so much. */
 #define TLS_RECORD_BYTES_MAX ((size_t)16384)
