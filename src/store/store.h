@@ -151,7 +151,7 @@ struct store_query {
 /* A page of additions in order.  *more: there is at least one behind it; *next_seq: where it
  * starts. */
 struct store_page {
-    const uint64_t *seqs; /* in the arena */
+    const uint64_t *seqs; /* in the arena, rising */
     size_t count;
     bool more;
     uint64_t next_seq;
