@@ -237,7 +237,7 @@ int cmd_partner_show(struct cli *cli)
     CLEANUP(json_parser_free) struct json_parser *parser = NULL;
     struct diag diag = {0};
     struct json_doc doc;
-    struct card card;
+    struct card card = {0};
 
     if (cli->word_count != 1)
         return cli_misused(cli, "takes a partner's id");
