@@ -15,6 +15,7 @@
 #include "cli/ledger_clerk.h"
 #include "net/server.h"
 #include "net/tls.h"
+#include "scan/watch.h"
 #include "taxii/taxii.h"
 #include "web/ledger.h"
 #include "web/setup.h"
@@ -36,6 +37,7 @@ struct service {
     struct ledger_web ledger;
     struct clerk *clerk;        /* owned */
     struct telemetry_door door; /* its sensor is owned */
+    struct watch *watch;        /* owned; NULL: no telemetry is read */
     struct http_server *server, *ops;
     char certificate_file[PATH_BYTES_MAX], key_file[PATH_BYTES_MAX];
     volatile bool is_ready;
@@ -444,6 +446,7 @@ static void service_stop(struct service *service)
         http_server_stop(&service->ops, STOP_GRACE_MS);
     if (service->taxii != NULL)
         taxii_free(&service->taxii);
+    watch_close(&service->watch);
     sensor_close(&service->door.sensor);
     clerk_stop(&service->clerk);
     ledger_web_free(&service->ledger);
@@ -466,6 +469,21 @@ static result start_sensor(struct service *service, struct diag *diag)
     service->door.kv = store_kv(node->store);
     service->door.body_bytes_max = node->config.telemetry_body_bytes_max;
     return node->config.detect ? sensor_open(&options, &service->door.sensor, diag) : OK;
+}
+
+static result start_watch(struct service *service, struct diag *diag)
+{
+    const struct node *node = service->node;
+    char state_path[PATH_BYTES_MAX];
+    struct watch_options options = {
+        .sensor = service->door.sensor,
+        .follow = node->config.telemetry_follow,
+        .listen = node->config.telemetry_listen,
+        .state_path = state_path,
+    };
+
+    (void)snprintf(state_path, sizeof(state_path), "%s/telemetry.json", node->folder);
+    return options.sensor != NULL ? watch_open(&options, &service->watch, diag) : OK;
 }
 
 static result service_start(struct service *service, const struct service_options *options,
@@ -491,6 +509,7 @@ static result service_start(struct service *service, const struct service_option
     TRY(taxii_key_load(service->node->folder, taxii.world, next_key, diag));
     TRY(taxii_new(&taxii, &service->taxii, diag));
     TRY(start_sensor(service, diag));
+    TRY(start_watch(service, diag));
     TRY(start_ops(service, options, diag));
     return start_main(service, options, tls, diag);
 }

@@ -2,7 +2,8 @@
  *
  * A file is read from where the last scan stopped (its position is kept once what was found up to
  * it has been told), or from its beginning.  Rotation by rename and by copy are both seen: the old
- * file is read until it has been quiet for a while, then the new one from its beginning.
+ * file is read until it has been quiet for a while, then the new one from its beginning.  A file of
+ * a folder that is renamed within it is the same file still; what comes in its place is a new one.
  */
 #pragma once
 
@@ -21,7 +22,9 @@
 struct follow;
 
 struct follow_choice {
-    const char *const *paths; /* files; borrowed, as all of this */
+    /* Files, and folders: of a folder each file in it (none of folders below it), also those that
+     * come later; names that begin with a dot are passed over.  Borrowed, as all of this. */
+    const char *const *paths;
     size_t path_count;
     const char *const *sockets; /* Unix sockets to listen on */
     size_t socket_count;

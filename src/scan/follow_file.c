@@ -96,12 +96,15 @@ static bool is_packed(const struct follow_file *file)
 /* Its path leads to it (again): from the beginning. */
 static void file_begin(struct follow_file *file)
 {
+    bool was_told = file->is_told_missing;
     int number = file_open(file, file->path);
 
     if (number == 0) {
         input_stream_restart(file->stream);
         if (is_packed(file)) {
-            tell(file, INPUT_LOST, "is packed: it cannot be followed");
+            if (!was_told)
+                tell(file, INPUT_LOST, "is packed: it cannot be followed");
+            file->is_told_missing = true;
             file_close(file);
         }
         return;
@@ -189,6 +192,16 @@ result follow_file_start(struct follow_file *file, const struct position *positi
     return OK;
 }
 
+result follow_file_join(struct follow_file *file, const struct position *positions, size_t count,
+                        struct diag *diag)
+{
+    file_begin(file);
+    for (size_t i = 0; file->fd >= 0 && i < count; i++)
+        if (is_position(file, &positions[i]))
+            return position_take(file, &positions[i], diag);
+    return OK;
+}
+
 /* ---- changes ---- */
 
 static void truncated(struct follow_file *file)
@@ -208,16 +221,20 @@ result follow_file_look(struct follow_file *file, struct diag *diag)
     (void)diag;
     file->is_quiet = false;
     if (file->fd < 0) {
-        file_begin(file);
+        file->is_over = file->is_member && stat(file->path, &now) != 0;
+        if (!file->is_over)
+            file_begin(file);
         return OK;
     }
     if (fstat(file->fd, &held) == 0 && ((uint64_t)held.st_size < file->at || !head_is_same(file)))
         truncated(file);
     else
         head_read(file);
-    if (stat(file->path, &now) == 0 &&
-        (now.st_ino != file->inode || (uint64_t)now.st_dev != file->device))
+    bool is_there = stat(file->path, &now) == 0;
+    if (is_there && (now.st_ino != file->inode || (uint64_t)now.st_dev != file->device))
         file->is_rotated = true;
+    else if (file->is_member)
+        file->is_rotated = !is_there; /* its new name may have been found since */
     return OK;
 }
 
@@ -276,6 +293,10 @@ result follow_file_next(struct follow_file *file, struct input_block *block, boo
                         struct diag *diag)
 {
     *found = false;
+    if (file->is_over) {
+        *found = true;
+        return follow_file_last(file, block, diag);
+    }
     if (file->fd < 0 || file->is_quiet)
         return OK;
     TRY(block_read(file, block, found, diag));
@@ -290,6 +311,9 @@ result follow_file_next(struct follow_file *file, struct input_block *block, boo
         TRY(block_read(file, block, found, diag));
         file->is_ending = false;
     }
+    file->is_over = file->is_member;
+    if (file->is_over)
+        return OK;
     tell(file, INPUT_NOTICE, "was rotated: the new file is read");
     file_begin(file);
     return OK;

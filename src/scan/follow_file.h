@@ -4,7 +4,9 @@
 #include "scan/positions.h"
 
 struct follow_file {
-    const char *path; /* borrowed */
+    const char *path; /* borrowed; of a folder's file owned by the follow */
+    bool is_member;   /* of a folder: it is known by what it is, not by its name */
+    bool is_over;     /* a folder's file that went away: its last block is due */
     const struct input_choice *input;
     uint64_t number; /* from 1 */
     int fd;          /* owned; -1: not there */
@@ -30,6 +32,11 @@ void follow_file_free(struct follow_file *file);
  */
 MUST_USE result follow_file_start(struct follow_file *file, const struct position *positions,
                                   size_t count, struct diag *diag);
+
+/* The same for a file found in a folder: one that another name led to before is gone on with, and
+ * none is looked for under another name. */
+MUST_USE result follow_file_join(struct follow_file *file, const struct position *positions,
+                                 size_t count, struct diag *diag);
 
 /* Was it rotated, truncated, did it come?  Called when something may have changed. */
 MUST_USE result follow_file_look(struct follow_file *file, struct diag *diag);

@@ -150,6 +150,22 @@ static bool line_read(struct ruleset_builder *builder, slice line, slice *path, 
     return value->at != NULL;
 }
 
+/* "[...] FOLLOWEDBY [...]", "([...] AND [...]) WITHIN 5 SECONDS": a comparison needs a sign, a
+ * constant in quotes or a blank, and an address in brackets has none of them. */
+static bool is_pattern(slice line)
+{
+    slice rest = line;
+
+    while (slice_starts(rest, SLICE("(")) || slice_starts(rest, SLICE(" ")))
+        rest = slice_from(rest, 1);
+    if (!slice_starts(rest, SLICE("[")))
+        return false;
+    for (size_t i = 1; i < rest.len; i++)
+        if (memchr("'=<> \t", rest.at[i], 6) != NULL)
+            return true;
+    return false;
+}
+
 result rules_add_line(struct ruleset_builder *builder, slice name, slice line, uint64_t line_number,
                       struct diag *diag)
 {
@@ -162,7 +178,7 @@ result rules_add_line(struct ruleset_builder *builder, slice name, slice line, u
     line = slice_trim(line);
     if (line.len == 0 || line.at[0] == '#')
         return OK;
-    if (line.at[0] == '[' && line.at[line.len - 1] == ']' && slice_find_byte(line, '=') != SIZE_MAX)
+    if (is_pattern(line))
         return rules_add_pattern_at(builder, &draft, line, diag);
     arena_reset(&builder->arena);
     (void)snprintf(place, sizeof(place), "line %llu", (unsigned long long)line_number);

@@ -56,6 +56,14 @@ static const struct {
     {"a harmless address", S("203[.]0[.]113[.]9"), S("[ipv4-addr:value = '203.0.113.9']")},
     {"with a star", S("*.evil.example"), S("[domain-name:value = 'evil.example']")},
     {"a pattern", S("[file:name = 'a']"), S("[file:name = 'a']")},
+    {"a pattern without a sign", S("[url:value LIKE 'http://evil.example/%']"),
+     S("[url:value LIKE 'http://evil.example/%']")},
+    {"a pattern of several", S("[file:name = 'a'] FOLLOWEDBY [EXISTS url:value]"),
+     S("[file:name = 'a'] FOLLOWEDBY [EXISTS url:value]")},
+    {"a pattern in a group", S("([file:name = 'a'] AND [file:name = 'b']) WITHIN 5 SECONDS"),
+     S("([file:name = 'a'] AND [file:name = 'b']) WITHIN 5 SECONDS")},
+    {"an address in brackets", S("[2001:db8::1]"), S("[ipv6-addr:value = '2001:db8::1']")},
+    {"a pattern that is none", S("[url:value LIKE]"), S("")},
     {"nothing", S("???"), S("")},
 };
 
