@@ -346,7 +346,9 @@ static result message_take(struct answering *a, slice message, struct diag *diag
                                            version - 0x60);
     }
     while (from.rest.len > 0 && !a->is_full) {
-        if (room(a) < CUT_BYTES_MAX)
+        /* Behind the end nothing waits for room: what stands there is for range_take() to refuse.
+         */
+        if (a->lower.seq != RECONCILE_END && room(a) < CUT_BYTES_MAX)
             a->is_full = true;
         else
             TRY(range_take(a, &from, diag));
