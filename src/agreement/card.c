@@ -1,6 +1,5 @@
 #include "agreement/card.h"
 
-#include "base/encode.h"
 #include "stix/id.h"
 
 #include "base/banned.h"
@@ -11,17 +10,6 @@ void card_message(const struct hash256 *hash, struct buf *out)
 {
     buf_put(out, SLICE(CARD_HEAD));
     buf_put(out, slice_of(hash->bytes, SHA256_BYTES));
-}
-
-static bool bytes_of(struct value value, uint8_t *out, size_t bytes)
-{
-    CLEANUP(buf_free) struct buf raw = BUF(256);
-
-    if (!value_is_of(value, JSON_STRING) || value.node->escaped ||
-        !base64_decode(&raw, json_inner(value.doc, value.node)) || raw.len != bytes)
-        return false;
-    memcpy(out, raw.at, bytes);
-    return true;
 }
 
 result card_read(struct value card, struct arena *arena, struct card *out, struct diag *diag)
@@ -37,10 +25,10 @@ result card_read(struct value card, struct arena *arena, struct card *out, struc
         !value_text(value_get(card, SLICE("id")), arena, &out->id) ||
         !stix_id_parse(out->id, &id) || !slice_eq(id.type, SLICE("identity")) ||
         !value_text(value_get(card, SLICE("name")), arena, &out->name) ||
-        !bytes_of(value_get(card, SLICE("key")), out->key, sizeof(out->key)))
+        !value_bytes(value_get(card, SLICE("key")), out->key, sizeof(out->key)))
         return diag_fail(diag, ERR_INVALID, "it is no card: type, id, name and key are needed");
     if (!value_is_of(list, JSON_ARRAY) || list.node->size != 2 ||
-        !bytes_of((struct value){list.doc, list.node + 1}, signature, sizeof(signature)))
+        !value_bytes((struct value){list.doc, list.node + 1}, signature, sizeof(signature)))
         return diag_fail(diag, ERR_INVALID, "signatures: a card has one, in base64");
     TRY(document_hash(card, &hash, diag));
     card_message(&hash, &message);

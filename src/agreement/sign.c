@@ -83,17 +83,6 @@ void document_signed_bytes(const struct hash256 *hash, uint8_t out[DOCUMENT_SIGN
     memcpy(out + sizeof(SIGNED_HEAD) - 1, hash->bytes, SHA256_BYTES);
 }
 
-static bool bytes_read(struct value value, uint8_t *out, size_t bytes)
-{
-    CLEANUP(buf_free) struct buf raw = BUF(256);
-
-    if (!value_is_of(value, JSON_STRING) || value.node->escaped ||
-        !base64_decode(&raw, json_inner(value.doc, value.node)) || raw.len != bytes)
-        return false;
-    memcpy(out, raw.at, bytes);
-    return true;
-}
-
 static bool is_party(struct value document, slice id)
 {
     struct value list = value_get(document, SLICE("parties"));
@@ -111,8 +100,8 @@ static result signature_read(struct value document, struct value one, size_t ind
     uint8_t message[DOCUMENT_SIGNED_BYTES];
 
     if (!value_text(value_get(one, SLICE("party")), arena, &out->party) ||
-        !bytes_read(value_get(one, SLICE("key")), out->key, sizeof(out->key)) ||
-        !bytes_read(value_get(one, SLICE("signature")), out->bytes, sizeof(out->bytes)))
+        !value_bytes(value_get(one, SLICE("key")), out->key, sizeof(out->key)) ||
+        !value_bytes(value_get(one, SLICE("signature")), out->bytes, sizeof(out->bytes)))
         return diag_fail(diag, ERR_INVALID, "signatures[%zu]: has no party, key and signature",
                          index);
     if (!is_party(document, out->party))

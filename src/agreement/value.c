@@ -1,8 +1,11 @@
 #include "agreement/value.h"
 
+#include "base/encode.h"
 #include "base/time.h"
 
 #include "base/banned.h"
+
+#define VALUE_BYTES_MAX 256 /* a key or a signature, with room to be refused by its length */
 
 struct value value_get(struct value object, slice key)
 {
@@ -82,6 +85,17 @@ bool value_date(struct value value, int64_t *us)
         !timestamp_parse_rfc3339(json_inner(value.doc, value.node), &when))
         return false;
     *us = when.us;
+    return true;
+}
+
+bool value_bytes(struct value value, uint8_t *out, size_t bytes)
+{
+    CLEANUP(buf_free) struct buf raw = BUF(VALUE_BYTES_MAX);
+
+    if (!value_is_of(value, JSON_STRING) || value.node->escaped ||
+        !base64_decode(&raw, json_inner(value.doc, value.node)) || raw.len != bytes)
+        return false;
+    memcpy(out, raw.at, bytes);
     return true;
 }
 

@@ -39,6 +39,9 @@ bool value_lists(struct value list, slice text);
 /* Its text, in the arena when it has escapes; false for what is no string or past the budget. */
 bool value_text(struct value value, struct arena *arena, slice *out);
 
+/* Just this many bytes, in base64; false for anything else. */
+bool value_bytes(struct value value, uint8_t *out, size_t bytes);
+
 /* An RFC 3339 date; false for anything else. */
 bool value_date(struct value value, int64_t *us);
 

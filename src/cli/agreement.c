@@ -26,6 +26,27 @@ int cli_agreement(const struct keep_place *place, struct kv_txn *txn, const char
     return found ? CLI_OK : cli_fail(CLI_NOT_FOUND, "%s: there is no such agreement", id);
 }
 
+int agreement_view_open(struct cli *cli, bool in_force, struct agreement_view *out)
+{
+    struct diag diag = {0};
+
+    *out = (struct agreement_view){.arena = ARENA(AGREEMENT_ARENA_BYTES_MAX)};
+    int code = cli_node_open(cli, true, &out->node);
+    if (code != CLI_OK)
+        return code;
+    out->place = node_keep(&out->node);
+    kv_begin_read(out->place.kv, &out->txn, &diag);
+    return cli_agreement(&out->place, &out->txn, cli->words[0], in_force, &out->arena, &out->held);
+}
+
+void agreement_view_free(struct agreement_view *view)
+{
+    kv_abort(&view->txn);
+    kept_free(&view->held);
+    arena_free(&view->arena);
+    node_close(&view->node);
+}
+
 /* ---- draft ---- */
 
 static const struct template
@@ -367,23 +388,14 @@ int cmd_agreement_end(struct cli *cli)
 
 static int newest_write(struct cli *cli, const char *path)
 {
-    CLEANUP(node_close) struct node node = {0};
-    CLEANUP(arena_free) struct arena arena = ARENA(AGREEMENT_ARENA_BYTES_MAX);
-    CLEANUP(kept_free) struct kept held = {0};
-    CLEANUP(kv_abort) struct kv_txn txn = {0};
-    struct diag diag = {0};
+    CLEANUP(agreement_view_free) struct agreement_view view = {0};
 
     if (cli->word_count != 1)
         return cli_misused(cli, "takes an agreement's id");
-    int code = cli_node_open(cli, true, &node);
+    int code = agreement_view_open(cli, false, &view);
     if (code != CLI_OK)
         return code;
-    struct keep_place place = node_keep(&node);
-    kv_begin_read(place.kv, &txn, &diag);
-    code = cli_agreement(&place, &txn, cli->words[0], false, &arena, &held);
-    if (code != CLI_OK)
-        return code;
-    slice text = json_raw(held.document.doc, held.document.node);
+    slice text = json_raw(view.held.document.doc, view.held.document.node);
     FILE *file = path != NULL ? fopen(path, "w") : stdout;
     if (file == NULL)
         return cli_fail(CLI_FAILED, "%s: cannot be written", path);

@@ -154,30 +154,22 @@ static int diff_file(const struct cli *cli, const struct kept *held, const char 
 
 int cmd_agreement_diff(struct cli *cli)
 {
-    CLEANUP(node_close) struct node node = {0};
-    CLEANUP(arena_free) struct arena arena = ARENA(AGREEMENT_ARENA_BYTES_MAX);
-    CLEANUP(kept_free) struct kept held = {0};
+    CLEANUP(agreement_view_free) struct agreement_view view = {0};
     CLEANUP(kept_free) struct kept before = {0};
-    CLEANUP(kv_abort) struct kv_txn txn = {0};
     struct diag diag = {0};
     bool found = false;
 
     if (cli->word_count < 1 || cli->word_count > 2)
         return cli_misused(cli, "takes an agreement's id and a file");
-    int code = cli_node_open(cli, true, &node);
-    if (code != CLI_OK)
-        return code;
-    struct keep_place place = node_keep(&node);
-    kv_begin_read(place.kv, &txn, &diag);
-    code = cli_agreement(&place, &txn, cli->words[0], false, &arena, &held);
+    int code = agreement_view_open(cli, false, &view);
     if (code != CLI_OK)
         return code;
     if (cli->word_count == 2)
-        return diff_file(cli, &held, cli->words[1]);
-    if (failed(keep_read(&place, &txn, slice_text(cli->words[0]), held.version, &arena, &before,
-                         &found, &diag)))
+        return diff_file(cli, &view.held, cli->words[1]);
+    if (failed(keep_read(&view.place, &view.txn, slice_text(cli->words[0]), view.held.version,
+                         &view.arena, &before, &found, &diag)))
         return cli_failed(&diag);
     if (!found)
         return cli_fail(CLI_NOT_FOUND, "%s: has one version only", cli->words[0]);
-    return differences_print(cli, before.document, held.document);
+    return differences_print(cli, before.document, view.held.document);
 }

@@ -54,28 +54,20 @@ static void explain_grant(const struct terms_grant *g)
 
 int cmd_agreement_explain(struct cli *cli)
 {
-    CLEANUP(node_close) struct node node = {0};
-    CLEANUP(arena_free) struct arena arena = ARENA(AGREEMENT_ARENA_BYTES_MAX);
-    CLEANUP(kept_free) struct kept held = {0};
-    CLEANUP(kv_abort) struct kv_txn txn = {0};
-    struct diag diag = {0};
+    CLEANUP(agreement_view_free) struct agreement_view view = {0};
 
     if (cli->word_count != 1)
         return cli_misused(cli, "takes an agreement's id");
-    int code = cli_node_open(cli, true, &node);
+    int code = agreement_view_open(cli, true, &view);
     if (code != CLI_OK)
         return code;
-    struct keep_place place = node_keep(&node);
-    kv_begin_read(place.kv, &txn, &diag);
-    code = cli_agreement(&place, &txn, cli->words[0], true, &arena, &held);
-    if (code != CLI_OK)
-        return code;
-    slice state = keep_state(&place, &txn, slice_text(cli->words[0]));
-    cli_print_text(stdout, held.terms.name);
-    (void)printf(", version %lld: %.*s, %s\n", (long long)held.version, SLICE_ARG(state),
-                 held.terms.is_signed ? "signed by all" : "not signed by all: nothing goes yet");
-    for (size_t i = 0; i < held.terms.grant_count; i++)
-        explain_grant(&held.terms.grants[i]);
+    const struct agreement *terms = &view.held.terms;
+    slice state = keep_state(&view.place, &view.txn, slice_text(cli->words[0]));
+    cli_print_text(stdout, terms->name);
+    (void)printf(", version %lld: %.*s, %s\n", (long long)view.held.version, SLICE_ARG(state),
+                 terms->is_signed ? "signed by all" : "not signed by all: nothing goes yet");
+    for (size_t i = 0; i < terms->grant_count; i++)
+        explain_grant(&terms->grants[i]);
     return CLI_OK;
 }
 

@@ -473,6 +473,16 @@ struct sifting {
     struct arena *arena;
 };
 
+static struct sifting sifting_of(struct gate *gate, struct store_view *view,
+                                 const struct reader_of *reader, struct arena *arena)
+{
+    return (struct sifting){.gate = gate,
+                            .view = view,
+                            .reader = reader,
+                            .scratch = ARENA(DECIDE_BYTES_MAX),
+                            .arena = arena};
+}
+
 static enum known known_of(const struct sifting *s, uint64_t seq)
 {
     if (s->recipient == NULL)
@@ -620,12 +630,7 @@ result gate_page(struct gate *gate, struct store_view *view, const struct reader
                  bool with_text, struct arena *arena, struct store_page *page, const slice **ids,
                  struct diag *diag)
 {
-    CLEANUP(sifting_free)
-    struct sifting s = {.gate = gate,
-                        .view = view,
-                        .reader = reader,
-                        .scratch = ARENA(DECIDE_BYTES_MAX),
-                        .arena = arena};
+    CLEANUP(sifting_free) struct sifting s = sifting_of(gate, view, reader, arena);
 
     if (ids != NULL)
         *ids = NULL;
@@ -644,12 +649,7 @@ result gate_decide(struct gate *gate, struct store_view *view, const struct read
                    const struct store_item *item, struct arena *arena, struct gate_answer *out,
                    struct diag *diag)
 {
-    CLEANUP(sifting_free)
-    struct sifting s = {.gate = gate,
-                        .view = view,
-                        .reader = reader,
-                        .scratch = ARENA(DECIDE_BYTES_MAX),
-                        .arena = arena};
+    CLEANUP(sifting_free) struct sifting s = sifting_of(gate, view, reader, arena);
     result r = OK;
 
     if (gate_is_inside(reader))

@@ -113,15 +113,21 @@ def introduce(pair, tmp_path):
 
 def agree(pair, tmp_path, partner, template="bilateral"):
     """Drafted, signed, proposed, accepted, signed, and back: in force on both sides."""
-    a, b = pair
+    a, _ = pair
     agreement = a.run("agreement", "draft", partner, "--template", template).stdout.decode().strip()
+    both_sign(pair, tmp_path, agreement)
+    return agreement
+
+
+def both_sign(pair, tmp_path, agreement):
+    """The newest version of the first node: signed there, carried over, signed, and carried back."""
+    a, b = pair
     a.run("agreement", "sign", agreement)
     a.run("agreement", "propose", agreement, "--output", tmp_path / "a.json")
     b.run("agreement", "accept", tmp_path / "a.json")
     b.run("agreement", "sign", agreement)
     b.run("agreement", "propose", agreement, "--output", tmp_path / "b.json")
     a.run("agreement", "accept", tmp_path / "b.json")
-    return agreement
 
 
 def verdict(node, ident):

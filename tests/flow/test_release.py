@@ -3,13 +3,13 @@ import json
 
 import pytest
 from conftest import indicator
-from test_agreement import GREEN, RED, agree, introduce, pair  # noqa: F401
+from test_agreement import GREEN, RED, agree, both_sign, introduce, pair  # noqa: F401
 
 AMBER = "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421"
 
 
 def in_force(pair, tmp_path, approval=None):
-    a, b = pair
+    a, _ = pair
     own, partner = introduce(pair, tmp_path)
     agreement = agree(pair, tmp_path, partner)
     if approval:
@@ -20,12 +20,7 @@ def in_force(pair, tmp_path, approval=None):
             grant["approval"] = approval
         (tmp_path / "next.json").write_text(json.dumps(text))
         a.run("agreement", "edit", agreement, tmp_path / "next.json")
-        a.run("agreement", "sign", agreement)
-        a.run("agreement", "propose", agreement, "--output", tmp_path / "a.json")
-        b.run("agreement", "accept", tmp_path / "a.json")
-        b.run("agreement", "sign", agreement)
-        b.run("agreement", "propose", agreement, "--output", tmp_path / "b.json")
-        a.run("agreement", "accept", tmp_path / "b.json")
+        both_sign(pair, tmp_path, agreement)
     a.take([indicator(1, object_marking_refs=[GREEN]), indicator(2, object_marking_refs=[RED]),
             indicator(3, object_marking_refs=[GREEN], description="ours alone",
                       granular_markings=[{"marking_ref": RED, "selectors": ["description"]}]),
