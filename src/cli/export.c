@@ -8,6 +8,7 @@
 
 #include "base/encode.h"
 #include "cli/cli.h"
+#include "cli/export_to.h"
 #include "cli/query.h"
 #include "cli/reading.h"
 #include "ledger/witness.h"
@@ -200,13 +201,20 @@ int cmd_export(struct cli *cli)
     CLEANUP(node_close) struct node node = {0};
     CLEANUP(store_view_end) struct store_view view = {0};
     CLEANUP(cli_reader_close) struct cli_reader reader = {0};
-    const char *path = cli_value(cli, "output");
+    const char *path = cli_value(cli, cli_has(cli, "out") ? "out" : "output");
+    const char *format = cli_value(cli, "to");
     struct store_query query;
     struct diag diag = {0};
     uint64_t count = 0;
 
     if (cli->word_count != 0)
         return cli_misused(cli, "takes options only");
+    if (format != NULL)
+        return cli_export_to(cli, format);
+    if (cli_has(cli, "only") || cli_has(cli, "use") || cli_has(cli, "min-confidence") ||
+        cli_has(cli, "max-tlp") || cli_has(cli, "exact-domains") || cli_has(cli, "zone") ||
+        cli_has(cli, "suricata-version"))
+        return cli_misused(cli, "an option for defences' files needs --to FORMAT");
     int code = cli_node_open(cli, true, &node);
     if (code != CLI_OK)
         return code;

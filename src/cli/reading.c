@@ -70,7 +70,7 @@ bool cli_reader_is_limited(const struct cli_reader *reader)
 }
 
 /* An account reads what it has a right to; an organisation is asked about by who has them all. */
-static bool has_right(const struct cli_reader *reader, struct store_view *view, uint32_t collection)
+bool cli_reader_may(const struct cli_reader *reader, struct store_view *view, uint32_t collection)
 {
     const struct account *account = reader->has_account ? &reader->account : NULL;
 
@@ -89,7 +89,8 @@ static result rights_keep(struct cli_reader *reader, struct store_view *view, st
     if (seqs == NULL)
         return diag_fail(diag, ERR_LIMIT, "no memory for the query");
     for (size_t i = 0; i < page->count; i++)
-        if (store_item_at(view, page->seqs[i], &item) && has_right(reader, view, item.collection))
+        if (store_item_at(view, page->seqs[i], &item) &&
+            cli_reader_may(reader, view, item.collection))
             seqs[count++] = page->seqs[i];
     page->seqs = seqs;
     page->count = count;
@@ -122,7 +123,7 @@ result cli_reader_item(struct cli_reader *reader, struct store_view *view, struc
     *is_there = true;
     if (!cli_reader_is_limited(reader))
         return OK;
-    *is_there = has_right(reader, view, item->collection);
+    *is_there = cli_reader_may(reader, view, item->collection);
     if (*is_there) {
         TRY(gate_decide(reader->gate, view, &reader->reader, item, arena, &answer, diag));
         *is_there = answer.verdict == VERDICT_SHARE || answer.verdict == VERDICT_REDACT;

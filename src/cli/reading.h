@@ -23,6 +23,9 @@ MUST_USE int cli_reader_open(const struct cli *cli, const struct node *node,
 void cli_reader_close(struct cli_reader *reader); /* fits CLEANUP */
 bool cli_reader_is_limited(const struct cli_reader *reader);
 
+/* May it read a collection at all? */
+bool cli_reader_may(const struct cli_reader *reader, struct store_view *view, uint32_t collection);
+
 /* store_find, less what the reader may not have. */
 MUST_USE result cli_reader_find(struct cli_reader *reader, struct store_view *view,
                                 const struct store_query *query, size_t limit_objects,

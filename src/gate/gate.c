@@ -220,6 +220,18 @@ static result redact(const struct agreement *agreement, struct value object,
     return redacted_id(out->text, look, arena, &out->new_id, diag);
 }
 
+/* What the decision says may be done, for it travels along as an obligation. */
+static enum action permitted_of(const struct decision *decision)
+{
+    enum action permitted;
+
+    for (size_t i = 0; i < decision->obligation_count; i++)
+        if (slice_eq(decision->obligations[i].name, SLICE("permitted_actions")))
+            return action_parse(decision->obligations[i].value, &permitted) ? permitted
+                                                                            : ACTION_NONE;
+    return ACTION_DIRECT; /* not said */
+}
+
 /* Of several agreements the one that gives most counts; each was signed to give that much. */
 static bool is_better(enum verdict verdict, enum verdict than)
 {
@@ -255,6 +267,7 @@ static result decide(struct gate *gate, const struct reader_of *reader, const st
     }
     out->verdict = best.verdict;
     out->reason = best.reason_count > 0 ? best.reasons[0] : REASON_OK;
+    out->permitted = permitted_of(&best);
     return best.verdict == VERDICT_REDACT ? redact(by, object, &best, look, arena, out, diag) : OK;
 }
 
@@ -350,7 +363,7 @@ static result inside_decide(struct gate *gate, const struct reader_of *reader, s
     struct basis basis = {0};
     struct markings markings;
 
-    *out = (struct gate_answer){.verdict = VERDICT_SHARE};
+    *out = (struct gate_answer){.verdict = VERDICT_SHARE, .permitted = ACTION_DIRECT};
     if (!names_recipients(text) || !is_named(look, text))
         return OK;
     TRY(look_markings(look, &markings, diag));

@@ -52,7 +52,8 @@ MUST_USE result gate_page(struct gate *gate, struct store_view *view,
  * of the redacted copy, in the arena; empty for any other verdict. */
 struct gate_answer {
     enum verdict verdict;
-    enum reason reason; /* the first, of what is not shared */
+    enum reason reason;    /* the first, of what is not shared */
+    enum action permitted; /* of what goes: what the reader may do with it, at most */
     slice new_id, text;
 };
 MUST_USE result gate_decide(struct gate *gate, struct store_view *view,

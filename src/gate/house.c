@@ -12,7 +12,7 @@ static const char rule_text[] =
     "\"object_types\":{},\"absent_refs\":\"keep\",\"granular\":\"redact\",\"share_expired\":true},"
     "{\"provider\":\"%.*s\",\"recipients\":[],\"recipient_classes\":[\"client\"],"
     "\"tlp\":{\"max\":\"amber\",\"unmarked\":\"amber\",\"red\":\"refuse\"},"
-    "\"pap\":{\"max\":\"amber\",\"unmarked\":\"amber\"},"
+    "\"pap\":{\"max\":\"amber\",\"unmarked\":\"clear\"},"
     "\"object_types\":{},\"absent_refs\":\"keep\",\"granular\":\"redact\",\"share_expired\":true},"
     "{\"provider\":\"%.*s\",\"recipients\":[],\"recipient_classes\":[\"public\"],"
     "\"tlp\":{\"max\":\"clear\",\"unmarked\":\"clear\",\"red\":\"refuse\"},"

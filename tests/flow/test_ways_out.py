@@ -55,7 +55,7 @@ COMMANDS = {
     # Under agreements, to their parties: decided by what the agreements say; --as is who does it.
     "release preview": "operator", "release": "as", "release approve": "as", "release send-back": "as",
     "release list": "none",
-    "show": "as", "search": "as", "export": "as for", "sighting list": "as", "push": "for",
+    "show": "as", "search": "as", "export": "as for", "export install": "as for", "sighting list": "as", "push": "for",
     "scan": "operator", "retro": "operator", "agreement test": "operator", "audit": "operator", "ledger log": "operator",
     "ledger prove": "operator", "ledger export": "operator", "ledger bundle": "operator", "serve": "routes above",
     **dict.fromkeys([
