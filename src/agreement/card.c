@@ -12,6 +12,25 @@ void card_message(const struct hash256 *hash, struct buf *out)
     buf_put(out, slice_of(hash->bytes, SHA256_BYTES));
 }
 
+bool card_url_is_good(slice url)
+{
+    if (!slice_starts(url, SLICE("https://")) || url.len > CARD_URL_BYTES_MAX ||
+        url.len < sizeof("https://") || url.at[url.len - 1] == '/')
+        return false;
+    for (size_t i = 0; i < url.len; i++)
+        if (url.at[i] <= ' ' || url.at[i] > '~' || strchr("\"<>\\^`{|}@#?", url.at[i]) != NULL)
+            return false;
+    return true;
+}
+
+static bool url_read(struct value card, struct arena *arena, slice *out)
+{
+    struct value url = value_get(card, SLICE("url"));
+
+    *out = SLICE("");
+    return !value_is_there(url) || (value_text(url, arena, out) && card_url_is_good(*out));
+}
+
 result card_read(struct value card, struct arena *arena, struct card *out, struct diag *diag)
 {
     CLEANUP(buf_free) struct buf message = BUF(256);
@@ -27,6 +46,8 @@ result card_read(struct value card, struct arena *arena, struct card *out, struc
         !value_text(value_get(card, SLICE("name")), arena, &out->name) ||
         !value_bytes(value_get(card, SLICE("key")), out->key, sizeof(out->key)))
         return diag_fail(diag, ERR_INVALID, "it is no card: type, id, name and key are needed");
+    if (!url_read(card, arena, &out->url))
+        return diag_fail(diag, ERR_INVALID, "url: takes https://HOST:PORT, without an end slash");
     if (!value_is_of(list, JSON_ARRAY) || list.node->size != 2 ||
         !value_bytes((struct value){list.doc, list.node + 1}, signature, sizeof(signature)))
         return diag_fail(diag, ERR_INVALID, "signatures: a card has one, in base64");

@@ -185,6 +185,26 @@ bool keep_is_confirmed(const struct keep_place *place, struct kv_txn *txn, slice
            slice_eq(confirmed, buf_slice(&text));
 }
 
+bool keep_partner_of_key(const struct keep_place *place, struct kv_txn *txn,
+                         const uint8_t public_key[ED25519_PUBLIC_BYTES], struct arena *arena,
+                         slice *id)
+{
+    CLEANUP(kv_cursor_close) struct kv_cursor cursor;
+    CLEANUP(buf_free) struct buf text = BUF(128);
+    char prefix = PREFIX_CONFIRMED;
+
+    base64_encode(&text, slice_of(public_key, ED25519_PUBLIC_BYTES));
+    kv_cursor_open(txn, place->table, &cursor);
+    for (bool more = kv_seek(&cursor, slice_of(&prefix, 1));
+         more && cursor.key.len > 0 && cursor.key.at[0] == prefix; more = kv_next(&cursor)) {
+        if (!slice_eq(cursor.value, buf_slice(&text)))
+            continue;
+        *id = arena_copy(arena, slice_from(cursor.key, 1));
+        return id->at != NULL;
+    }
+    return false;
+}
+
 /* The nth id of a prefix; versions of one agreement count once. */
 static bool id_at(const struct keep_place *place, struct kv_txn *txn, char prefix, size_t index,
                   struct arena *arena, slice *id)

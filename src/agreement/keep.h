@@ -44,6 +44,9 @@ slice keep_state(const struct keep_place *place, struct kv_txn *txn, slice id);
 bool keep_card(const struct keep_place *place, struct kv_txn *txn, slice partner, slice *card);
 bool keep_is_confirmed(const struct keep_place *place, struct kv_txn *txn, slice partner,
                        const uint8_t key[ED25519_PUBLIC_BYTES]);
+/* Whose key it is, as people have confirmed; the id stands in the arena. */
+bool keep_partner_of_key(const struct keep_place *place, struct kv_txn *txn,
+                         const uint8_t key[ED25519_PUBLIC_BYTES], struct arena *arena, slice *id);
 /* The nth agreement's or partner's id, in byte order; in the arena.  False past the last. */
 bool keep_agreement_at(const struct keep_place *place, struct kv_txn *txn, size_t index,
                        struct arena *arena, slice *id);

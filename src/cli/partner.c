@@ -31,12 +31,18 @@ int cmd_partner_card(struct cli *cli)
     struct keep_place place = node_keep(&node);
     if (cli->word_count != 0 || place.key == NULL)
         return cli_misused(cli, "takes nothing, and a node that has its key");
+    if (node.config.exchange_url[0] != '\0' &&
+        !card_url_is_good(slice_text(node.config.exchange_url)))
+        return cli_fail(CLI_FAILED, "exchange_url = \"%s\": takes https://HOST:PORT",
+                        node.config.exchange_url);
     base64_encode(&text, slice_of(place.key, ED25519_PUBLIC_BYTES));
     jw_object_begin(&w);
     jw_put_string(&w, SLICE("id"), place.own);
     jw_put_string(&w, SLICE("key"), buf_slice(&text));
     jw_put_string(&w, SLICE("name"), slice_text(node.config.title));
     jw_put_string(&w, SLICE("type"), SLICE("entente-card"));
+    if (node.config.exchange_url[0] != '\0')
+        jw_put_string(&w, SLICE("url"), slice_text(node.config.exchange_url));
     jw_object_end(&w);
     if (failed(json_parser_new(JSON_DEPTH_MAX, &parser, &diag)) ||
         failed(json_parse_copy(parser, buf_slice(&card), &doc, &diag)) ||

@@ -79,6 +79,7 @@ int cmd_serve(struct cli *cli)
     struct service_options options = {
         .listen = cli_value(cli, "listen"),
         .listen_ops = cli_value(cli, "listen-ops"),
+        .listen_exchange = cli_value(cli, "listen-exchange"),
         .plain_http = cli_has(cli, "plain-http"),
         .started = started,
         .context = cli,

@@ -16,6 +16,8 @@
 #include "net/server.h"
 #include "net/tls.h"
 #include "scan/watch.h"
+#include "sync/door.h"
+#include "sync/runner.h"
 #include "taxii/taxii.h"
 #include "web/ledger.h"
 #include "web/setup.h"
@@ -28,6 +30,9 @@
 #define TICK_MS 1000
 #define OPS_CONNECTIONS_MAX 64
 #define OPS_BODY_BYTES_MAX 4096
+#define EXCHANGE_THREADS 2
+#define EXCHANGE_CONNECTIONS_MAX 2000
+#define EXCHANGE_IDLE_S 600 /* a partner's line stays open between two questions */
 #define PATH_BYTES_MAX 4200
 #define NAMES_MAX 8
 
@@ -38,7 +43,10 @@ struct service {
     struct clerk *clerk;        /* owned */
     struct telemetry_door door; /* its sensor is owned */
     struct watch *watch;        /* owned; NULL: no telemetry is read */
-    struct http_server *server, *ops;
+    struct sync_place sync;
+    struct sync_door *partners;                  /* owned */
+    struct sync_runner *puller;                  /* owned */
+    struct http_server *server, *ops, *exchange; /* exchange: NULL when partners cannot reach us */
     char certificate_file[PATH_BYTES_MAX], key_file[PATH_BYTES_MAX];
     volatile bool is_ready;
 };
@@ -305,7 +313,13 @@ bool service_route_at(size_t index, slice *path, slice *methods)
         *methods = SLICE("GET, HEAD");
         return true;
     }
-    return taxii_route_at(index - DOORS - OPS_DOORS, path, methods);
+    if (sync_door_route_at(index - DOORS - OPS_DOORS, path, methods))
+        return true;
+    slice ignored;
+    size_t partners = 0;
+    while (sync_door_route_at(partners, &ignored, &ignored))
+        partners++;
+    return taxii_route_at(index - DOORS - OPS_DOORS - partners, path, methods);
 }
 
 static bool ops_begin(void *context, const struct http_request *request, size_t body_bytes,
@@ -377,6 +391,38 @@ static result start_ops(struct service *service, const struct service_options *o
     return http_server_start(&ops, &service->ops, diag);
 }
 
+/* Partners have a listener of their own: there who asks is known by a key, and nobody else. */
+static result start_exchange(struct service *service, const struct service_options *options,
+                             struct diag *diag)
+{
+    const struct config *config = &service->node->config;
+    const char *listen =
+        options->listen_exchange != NULL ? options->listen_exchange : config->exchange_listen;
+    char certificate[SYNC_PATH_BYTES_MAX], key[SYNC_PATH_BYTES_MAX];
+
+    service->sync = node_sync(service->node);
+    TRY(sync_certificate(&service->sync, certificate, key, diag));
+    TRY(sync_runner_start(&service->sync, &service->puller, diag));
+    if (listen[0] == '\0')
+        return OK;
+    TRY(sync_door_open(&service->sync, &service->partners, diag));
+    struct http_server_options exchange = {
+        .listen = listen,
+        .threads = EXCHANGE_THREADS,
+        .connections_max = EXCHANGE_CONNECTIONS_MAX,
+        .header_bytes_max = config->http_header_bytes_max,
+        .idle_s = EXCHANGE_IDLE_S,
+        .tls = true,
+        .ask_clients = true,
+        .certificate_file = certificate,
+        .key_file = key,
+        .begin = sync_door_begin,
+        .handle = sync_door_handle,
+        .context = service->partners,
+    };
+    return http_server_start(&exchange, &service->exchange, diag);
+}
+
 static result reload(struct service *service, bool tls, struct diag *diag)
 {
     static struct config fresh; /* too large for the stack; this thread alone reloads */
@@ -442,6 +488,10 @@ static void service_stop(struct service *service)
     service->is_ready = false;
     if (service->server != NULL)
         http_server_stop(&service->server, STOP_GRACE_MS);
+    sync_runner_stop(&service->puller);
+    if (service->exchange != NULL)
+        http_server_stop(&service->exchange, STOP_GRACE_MS);
+    sync_door_close(&service->partners);
     if (service->ops != NULL)
         http_server_stop(&service->ops, STOP_GRACE_MS);
     if (service->taxii != NULL)
@@ -511,6 +561,7 @@ static result service_start(struct service *service, const struct service_option
     TRY(start_sensor(service, diag));
     TRY(start_watch(service, diag));
     TRY(start_ops(service, options, diag));
+    TRY(start_exchange(service, options, diag));
     return start_main(service, options, tls, diag);
 }
 
@@ -533,7 +584,8 @@ result service_run(struct node *node, const struct service_options *options, str
         (void)snprintf(ops_url, sizeof(ops_url), "http://%s", http_server_address(service.ops));
         service.is_ready = true;
         options->started(options->context, url, ops_url, tls ? &fingerprint : NULL);
-        log_event(LOG_LEVEL_INFO, "serve.started", "url=%s ops=%s", url, ops_url);
+        log_event(LOG_LEVEL_INFO, "serve.started", "url=%s ops=%s exchange=%s", url, ops_url,
+                  service.exchange != NULL ? http_server_address(service.exchange) : "none");
         supervisor_notify("READY=1");
         wait_for_stop(&service, &signals, tls);
         log_event(LOG_LEVEL_INFO, "serve.stopping", "url=%s", url);

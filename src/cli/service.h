@@ -11,8 +11,8 @@ MUST_USE result service_certificate(struct node *node, struct hash256 *fingerpri
                                     struct diag *diag);
 
 struct service_options {
-    const char *listen, *listen_ops; /* NULL: as the settings say */
-    bool plain_http;                 /* asked for by name */
+    const char *listen, *listen_ops, *listen_exchange; /* NULL: as the settings say */
+    bool plain_http;                                   /* asked for by name */
     void (*started)(void *context, const char *url, const char *ops_url,
                     const struct hash256 *fingerprint);
     void *context;

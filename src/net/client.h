@@ -20,6 +20,12 @@ struct http_client_options {
     const char *ca_file;        /* copied; NULL: the system's */
     const char *pin_sha256_hex; /* NULL: none; else the one certificate that is taken, CA or not */
     const char *user_agent;     /* copied; NULL: entente/VERSION */
+    /* Between partners: TLS 1.3 with a certificate of our own, and the one Ed25519 key that is
+     * taken. */
+    const char *certificate_file, *key_file; /* copied; NULL: none is shown */
+    const uint8_t *pin_key;                  /* ED25519_PUBLIC_BYTES, copied; NULL: none */
+    bool (*is_over)(void *context);          /* asked about once a second; true ends the request */
+    void *is_over_context;
 };
 
 struct http_client_response {

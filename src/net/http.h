@@ -30,7 +30,9 @@ struct http_request {
     slice body;
     slice peer; /* address of the client as text */
     bool is_tls;
-    struct arena *arena; /* for the handler: dies after the answer is sent */
+    slice client_key;       /* Ed25519, by which the client has proved itself; empty: by none */
+    uint64_t since_mono_ns; /* when it was whole */
+    struct arena *arena;    /* for the handler: dies after the answer is sent */
 };
 
 /* The first value of a header field, name in any case; {NULL, 0} when absent. */
@@ -55,6 +57,8 @@ struct http_response {
                           be sent without a copy */
     void (*release)(void *context); /* may be NULL */
     void *release_context;
+    bool is_held;  /* nothing to say yet: the handler is asked again within half a second, as often
+                      as it says so; it minds since_mono_ns and takes nothing from the arena */
     bool no_body;  /* HEAD, 204: the headers alone */
     bool compress; /* may be packed as the client's Accept-Encoding allows */
 };

@@ -31,7 +31,8 @@ struct http_client {
     CURL *easy; /* owned */
     struct http_client_options options;
     struct hash256 pin;
-    bool has_pin;
+    bool has_pin, has_pin_key;
+    uint8_t pin_key[ED25519_PUBLIC_BYTES];
     struct exchange exchange;
     char error[CURL_ERROR_SIZE];
 };
@@ -84,6 +85,31 @@ static size_t on_header(char *at, size_t one, size_t bytes, void *context)
     return bytes;
 }
 
+static bool key_is_pinned(struct http_client *client)
+{
+    struct curl_tlssessioninfo *info = NULL;
+    uint8_t shown[ED25519_PUBLIC_BYTES];
+
+    if (curl_easy_getinfo(client->easy, CURLINFO_TLS_SSL_PTR, &info) == CURLE_OK && info != NULL &&
+        info->backend == CURLSSLBACKEND_GNUTLS && info->internals != NULL &&
+        tls_peer_key(info->internals, shown) && memcmp(shown, client->pin_key, sizeof shown) == 0)
+        return true;
+    (void)stop(&client->exchange, ERR_DENIED, "the server shows another key than the pinned one");
+    return false;
+}
+
+static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
+{
+    struct http_client *client = context;
+
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    if (!client->options.is_over(client->options.is_over_context))
+        return 0;
+    (void)stop(&client->exchange, ERR_IO, "the request was ended");
+    return 1;
+}
+
 /* TLS stands and nothing was sent: the moment to look whom we speak to. */
 static int on_connected(void *context, char *remote_address, char *local_address, int remote_port,
                         int local_port)
@@ -95,8 +121,10 @@ static int on_connected(void *context, char *remote_address, char *local_address
     struct hash256 shown;
 
     (void)remote_address, (void)local_address, (void)remote_port, (void)local_port;
-    if (!client->has_pin)
+    if (!client->has_pin && !client->has_pin_key)
         return CURL_PREREQFUNC_OK;
+    if (client->has_pin_key)
+        return key_is_pinned(client) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
     if (curl_easy_getinfo(client->easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL ||
         info->backend != CURLSSLBACKEND_GNUTLS || info->internals == NULL ||
         !tls_peer_fingerprint(info->internals, &shown)) {
@@ -163,7 +191,21 @@ static CURLcode easy_set_up(struct http_client *client)
         SET(CURLOPT_CAINFO, options->ca_file)
         SET(CURLOPT_CAPATH, NULL)
     }
-    if (client->has_pin) { /* on_connected looks instead, by the whole certificate */
+    if (options->certificate_file != NULL) {
+        SET(CURLOPT_SSLCERT, options->certificate_file)
+        SET(CURLOPT_SSLKEY, options->key_file)
+    }
+    if (client->has_pin_key) {
+        SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3)
+        SET(CURLOPT_SSL_SESSIONID_CACHE, 0L) /* each handshake shows the key */
+    }
+    if (options->is_over != NULL) {
+        SET(CURLOPT_NOPROGRESS, 0L)
+        SET(CURLOPT_XFERINFOFUNCTION, on_progress)
+        SET(CURLOPT_XFERINFODATA, client)
+    }
+    if (client->has_pin ||
+        client->has_pin_key) { /* on_connected looks instead, by the whole certificate */
         SET(CURLOPT_SSL_VERIFYPEER, 0L)
         SET(CURLOPT_SSL_VERIFYHOST, 0L)
     }
@@ -199,6 +241,9 @@ result http_client_new(const struct http_client_options *options, struct http_cl
     client->exchange.body = BUF(client->options.body_bytes_max);
     client->exchange.header = BUF(HEADER_BYTES_MAX);
     client->has_pin = options->pin_sha256_hex != NULL;
+    client->has_pin_key = options->pin_key != NULL;
+    if (client->has_pin_key)
+        memcpy(client->pin_key, options->pin_key, sizeof client->pin_key);
     if (client->has_pin && !pin_parse(options->pin_sha256_hex, &client->pin))
         return diag_fail(diag, ERR_INVALID, "pin \"%s\": a SHA-256 is 64 hexadecimal digits",
                          options->pin_sha256_hex);

@@ -115,6 +115,11 @@ static bool out_put(struct conn *conn, slice bytes)
 
 /* ---- requests begin and end ---- */
 
+static slice client_key_of(const struct conn *conn)
+{
+    return conn->has_client_key ? slice_of(conn->client_key, sizeof conn->client_key) : SLICE_NONE;
+}
+
 static bool exchange_begin(struct conn *conn)
 {
     struct worker *worker = conn->worker;
@@ -131,6 +136,7 @@ static bool exchange_begin(struct conn *conn)
     conn->exchange->request = (struct http_request){.method = HTTP_OTHER,
                                                     .peer = slice_text(conn->peer),
                                                     .is_tls = conn->tls != NULL,
+                                                    .client_key = client_key_of(conn),
                                                     .arena = &conn->arena};
     conn->has_unread = true; /* until the request is known to be read to its end */
     conn->keep_alive = false;
@@ -187,20 +193,41 @@ static bool may_keep_alive(const struct conn *conn)
     return conn->exchange->head.keep_alive && !http_is_stopping(conn->worker->shared);
 }
 
-/* The request is whole. */
-static enum go handle(struct conn *conn)
+static enum go handler_ask(struct conn *conn)
 {
     const struct http_server_options *options = &conn->worker->shared->options;
     struct exchange *exchange = conn->exchange;
 
-    conn->has_unread = false;
-    exchange->request.body = buf_slice(&conn->body);
     exchange->response = (struct http_response){0};
     options->handle(options->context, &exchange->request, &exchange->response);
+    if (exchange->response.is_held) {
+        conn->phase = PHASE_HELD;
+        return GO_WAIT;
+    }
     conn->keep_alive = may_keep_alive(conn); /* it may be time to stop since */
     answer_prepare(conn);
     conn->worker->now_mono_ns = time_mono_ns(); /* a long handler is not the client's fault */
     return answer_begin(conn);
+}
+
+/* The request is whole. */
+static enum go handle(struct conn *conn)
+{
+    conn->has_unread = false;
+    conn->exchange->request.body = buf_slice(&conn->body);
+    conn->exchange->request.since_mono_ns = time_mono_ns();
+    return handler_ask(conn);
+}
+
+/* From the sweep, while nothing comes from the client. */
+static void held_ask(struct conn *conn)
+{
+    enum go go = handler_ask(conn);
+
+    if (go == GO_ON)
+        conn_run(conn, 0);
+    else if (go == GO_CLOSE)
+        conn_close(conn);
 }
 
 /* ---- TLS ---- */
@@ -229,8 +256,10 @@ static enum go handshake_step(struct conn *conn)
 {
     enum tls_step step = tls_handshake(conn->tls, &conn->out);
 
-    if (step == TLS_DONE)
+    if (step == TLS_DONE) {
+        conn->has_client_key = tls_session_client_key(conn->tls, conn->client_key);
         conn->phase = PHASE_HEAD;
+    }
     if (step == TLS_DONE || (step == TLS_AGAIN && conn->out.len > 0))
         return GO_ON; /* by way of out_send */
     if (step == TLS_AGAIN)
@@ -438,6 +467,8 @@ static enum go step(struct conn *conn)
         return head_step(conn);
     case PHASE_BODY:
         return conn->exchange->head.is_chunked ? body_read_chunks(conn) : body_read_announced(conn);
+    case PHASE_HELD:
+        return GO_WAIT;
     case PHASE_ANSWER:
         return answer_step(conn);
     case PHASE_LINGER:
@@ -448,7 +479,9 @@ static enum go step(struct conn *conn)
 
 static bool interest_set(struct conn *conn)
 {
-    uint32_t interest = conn->waits_to_send ? EPOLLOUT : EPOLLIN;
+    uint32_t interest = conn->waits_to_send         ? EPOLLOUT
+                        : conn->phase == PHASE_HELD ? EPOLLRDHUP /* what else comes may wait */
+                                                    : EPOLLIN;
     struct epoll_event event = {.events = interest, .data.ptr = conn};
 
     if (interest == conn->interest)
@@ -474,6 +507,8 @@ void conn_run(struct conn *conn, uint32_t events)
         conn->readable = true;
         tls_wake(conn->tls);
     }
+    if (conn->phase == PHASE_HELD && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+        go = GO_CLOSE;
     if ((events & EPOLLERR) != 0 && conn->phase != PHASE_ANSWER && conn->phase != PHASE_BODY)
         go = GO_CLOSE;
     for (unsigned steps = 0; go == GO_ON && steps < STEPS_MAX; steps++)
@@ -581,7 +616,7 @@ void conn_close(struct conn *conn)
 
 bool conn_is_idle(const struct conn *conn)
 {
-    return conn->phase == PHASE_HELLO || conn->phase == PHASE_LINGER ||
+    return conn->phase == PHASE_HELLO || conn->phase == PHASE_LINGER || conn->phase == PHASE_HELD ||
            (conn->phase == PHASE_HEAD && conn->in.len == 0);
 }
 
@@ -625,6 +660,9 @@ void conn_check_time(struct conn *conn)
     case PHASE_BODY:
         late = is_late(conn, conn->moved_bytes);
         break;
+    case PHASE_HELD:
+        held_ask(conn);
+        return;
     case PHASE_ANSWER:
         answer_look(conn);
         late = is_late(conn, conn->acknowledged_bytes);

@@ -73,6 +73,7 @@ enum conn_phase {
     PHASE_HANDSHAKE,
     PHASE_HEAD,
     PHASE_BODY,
+    PHASE_HELD, /* the handler has nothing to say yet */
     PHASE_ANSWER,
     PHASE_LINGER, /* answered and shut down; reading on, so that no reset eats the answer */
 };
@@ -103,6 +104,8 @@ struct conn {
     bool has_unread;    /* the client is still sending what we refused */
     bool served;        /* at least one answer went out */
     bool is_surplus;    /* over connections_max: what it asks for is answered with 503 */
+    bool has_client_key;
+    uint8_t client_key[ED25519_PUBLIC_BYTES];
     char peer[INET6_ADDRSTRLEN];
 
     uint64_t phase_mono_ns, moved_mono_ns; /* when it began; when a byte last moved */

@@ -272,13 +272,26 @@ static void descriptors_raise(struct http_server_options *options)
     }
 }
 
+static result identity_load(const struct http_server_options *options, const char *certificate_file,
+                            const char *key_file, struct tls_identity **out, struct diag *diag)
+{
+    struct tls_identity *identity = NULL;
+
+    TRY(tls_identity_load(certificate_file, key_file, &identity, diag));
+    result r = options->ask_clients ? tls_identity_ask_clients(identity, diag) : OK;
+    if (failed(r))
+        tls_identity_drop(&identity);
+    *out = identity;
+    return r;
+}
+
 static result server_run(struct http_server *server, struct diag *diag)
 {
     const struct http_server_options *options = &server->shared.options;
 
     if (options->tls)
-        TRY(tls_identity_load(options->certificate_file, options->key_file,
-                              &server->shared.box.identity, diag));
+        TRY(identity_load(options, options->certificate_file, options->key_file,
+                          &server->shared.box.identity, diag));
     TRY(listener_open(options->listen, &server->listener, diag));
     server->stop_fd = FAULT_HERE() ? -1 : eventfd(0, EFD_CLOEXEC);
     if (server->stop_fd < 0)
@@ -336,7 +349,7 @@ result http_server_reload_tls(struct http_server *server, const char *certificat
     if (!server->shared.options.tls)
         return diag_fail(diag, ERR_INVALID, "%s: the server speaks plain HTTP",
                          server->listener.address);
-    TRY(tls_identity_load(certificate_file, key_file, &fresh, diag));
+    TRY(identity_load(&server->shared.options, certificate_file, key_file, &fresh, diag));
     (void)pthread_mutex_lock(&box->lock);
     old = box->identity;
     box->identity = fresh;

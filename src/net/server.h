@@ -20,6 +20,7 @@ struct http_server_options {
                         and bodies */
     bool tls;
     const char *certificate_file, *key_file; /* PEM, when tls */
+    bool ask_clients; /* TLS 1.3 alone, and clients show a key: request->client_key */
 
     /* Asked once for every request, when its head is in and before its body: how many body bytes
      * are taken (0 when it says nothing; more is refused with 413).  body_bytes_announced is 0 for

@@ -25,8 +25,14 @@
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+CHACHA20-POLY1305:"      \
     "+AES-256-GCM:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:%SERVER_PRECEDENCE"
 
+/* Between partners. */
+#define PRIORITIES_PARTNERS                                                                        \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+CHACHA20-POLY1305:+AES-256-GCM:"      \
+    "%SERVER_PRECEDENCE"
+
 #define PEM_BYTES_MAX ((size_t)1 << 20)
 #define CHAIN_CERTIFICATES_MAX 16
+#define PATH_BYTES_MAX 4300
 
 /* ---- small glue: GnuTLS objects freed with their scope ---- */
 
@@ -214,6 +220,106 @@ bool tls_peer_fingerprint(void *gnutls_session, struct hash256 *out)
     return true;
 }
 
+static bool crt_key(gnutls_x509_crt_t crt, uint8_t out[ED25519_PUBLIC_BYTES])
+{
+    CLEANUP(datum_free) gnutls_datum_t x = {NULL, 0};
+    gnutls_ecc_curve_t curve = GNUTLS_ECC_CURVE_INVALID;
+
+    if (gnutls_x509_crt_get_pk_ecc_raw(crt, &curve, &x, NULL) < 0 ||
+        curve != GNUTLS_ECC_CURVE_ED25519 || x.size != ED25519_PUBLIC_BYTES)
+        return false;
+    memcpy(out, x.data, ED25519_PUBLIC_BYTES);
+    return true;
+}
+
+bool tls_peer_key(void *gnutls_session, uint8_t out[ED25519_PUBLIC_BYTES])
+{
+    CLEANUP(crt_free) gnutls_x509_crt_t crt = NULL;
+    unsigned count = 0;
+    const gnutls_datum_t *chain =
+        gnutls_certificate_get_peers((gnutls_session_t)gnutls_session, &count);
+
+    return chain != NULL && count > 0 && gnutls_x509_crt_init(&crt) >= 0 &&
+           gnutls_x509_crt_import(crt, &chain[0], GNUTLS_X509_FMT_DER) >= 0 && crt_key(crt, out);
+}
+
+/* ---- a certificate for a key that is there ---- */
+
+static bool file_is_of_key(const char *certificate_file, const char *key_file,
+                           const uint8_t public_key[ED25519_PUBLIC_BYTES])
+{
+    CLEANUP(buf_free) struct buf pem = BUF(PEM_BYTES_MAX);
+    CLEANUP(crt_free) gnutls_x509_crt_t crt = NULL;
+    uint8_t found[ED25519_PUBLIC_BYTES];
+
+    if (access(key_file, R_OK) != 0 || failed(pem_read(certificate_file, &pem, NULL)))
+        return false;
+    gnutls_datum_t text = datum_of(&pem);
+    return gnutls_x509_crt_init(&crt) >= 0 &&
+           gnutls_x509_crt_import(crt, &text, GNUTLS_X509_FMT_PEM) >= 0 && crt_key(crt, found) &&
+           memcmp(found, public_key, sizeof found) == 0;
+}
+
+static result file_replace(const char *path, mode_t mode, slice bytes, struct diag *diag)
+{
+    char beside[PATH_BYTES_MAX];
+
+    if (snprintf(beside, sizeof beside, "%s.%ld", path, (long)gettid()) >= (int)sizeof beside)
+        return diag_fail(diag, ERR_INVALID, "%s: too long for a path", path);
+    (void)unlink(beside);
+    TRY(file_write_new(beside, mode, bytes, diag));
+    return rename(beside, path) == 0 ? OK : diag_errno(diag, errno, "%s", path);
+}
+
+static int key_certificate_fill(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
+{
+    static const char name[] = "entente";
+    unsigned char serial[SERIAL_BYTES];
+    int error = 0;
+
+    random_bytes(serial, sizeof serial);
+    serial[0] = (serial[0] & 0x7f) | 0x40;
+    if ((error = gnutls_x509_crt_set_version(crt, 3)) < 0 ||
+        (error = gnutls_x509_crt_set_serial(crt, serial, sizeof serial)) < 0 ||
+        (error = gnutls_x509_crt_set_key(crt, key)) < 0 ||
+        (error = gnutls_x509_crt_set_activation_time(crt, 0)) < 0 ||
+        (error = gnutls_x509_crt_set_expiration_time(crt, GNUTLS_X509_NO_WELL_DEFINED_EXPIRATION)) <
+            0 ||
+        (error = gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, name,
+                                               sizeof name - 1)) < 0)
+        return error;
+    return gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA512, 0);
+}
+
+result tls_key_certificate(const char *certificate_file, const char *key_file,
+                           const uint8_t seed[ED25519_SEED_BYTES], struct diag *diag)
+{
+    CLEANUP(crt_free) gnutls_x509_crt_t crt = NULL;
+    CLEANUP(key_free) gnutls_x509_privkey_t key = NULL;
+    CLEANUP(datum_free) gnutls_datum_t crt_pem = {NULL, 0};
+    CLEANUP(datum_free) gnutls_datum_t key_pem = {NULL, 0};
+    uint8_t public_key[ED25519_PUBLIC_BYTES], secret[ED25519_SEED_BYTES];
+    int error;
+
+    ed25519_public(seed, public_key);
+    if (file_is_of_key(certificate_file, key_file, public_key))
+        return OK;
+    memcpy(secret, seed, sizeof secret);
+    gnutls_datum_t x = {public_key, sizeof public_key}, k = {secret, sizeof secret};
+    if ((error = gnutls_x509_privkey_init(&key)) >= 0)
+        error = gnutls_x509_privkey_import_ecc_raw(key, GNUTLS_ECC_CURVE_ED25519, &x, NULL, &k);
+    secret_wipe(secret, sizeof secret);
+    if (error < 0 || (error = gnutls_x509_crt_init(&crt)) < 0 ||
+        (error = key_certificate_fill(crt, key)) < 0 ||
+        (error = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &crt_pem)) < 0 ||
+        (error = gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &key_pem)) < 0)
+        return tls_fail(diag, ERR_INVALID, error, "cannot make a certificate of the node's key");
+    result written = file_replace(key_file, 0600, datum_slice(&key_pem), diag);
+    secret_wipe(key_pem.data, key_pem.size);
+    TRY(written);
+    return file_replace(certificate_file, 0644, datum_slice(&crt_pem), diag);
+}
+
 /* ---- identities ---- */
 
 struct tls_identity {
@@ -221,6 +327,7 @@ struct tls_identity {
     gnutls_certificate_credentials_t credentials; /* owned */
     gnutls_priority_t priorities;                 /* owned */
     gnutls_datum_t ticket_key;                    /* owned; GnuTLS turns it over by itself */
+    bool asks_clients;
 };
 
 static void identity_free(struct tls_identity **identity)
@@ -285,6 +392,19 @@ result tls_identity_load(const char *certificate_file, const char *key_file,
     TRY(pair_load(identity, certificate_file, key_file, diag));
     *out = identity;
     identity = NULL;
+    return OK;
+}
+
+result tls_identity_ask_clients(struct tls_identity *identity, struct diag *diag)
+{
+    gnutls_priority_t priorities = NULL;
+    int error = gnutls_priority_init(&priorities, PRIORITIES_PARTNERS, NULL);
+
+    if (error < 0)
+        return tls_fail(diag, ERR_IO, error, "cannot set up TLS");
+    gnutls_priority_deinit(identity->priorities);
+    identity->priorities = priorities;
+    identity->asks_clients = true;
     return OK;
 }
 
@@ -390,14 +510,17 @@ static int session_set_up(struct tls_session *session)
     if ((error = gnutls_priority_set(session->tls, session->identity->priorities)) < 0 ||
         (error = gnutls_credentials_set(session->tls, GNUTLS_CRD_CERTIFICATE,
                                         session->identity->credentials)) < 0 ||
-        (error = gnutls_session_ticket_enable_server(session->tls,
-                                                     &session->identity->ticket_key)) < 0 ||
+        /* Who comes with a ticket shows no key. */
+        (!session->identity->asks_clients &&
+         (error = gnutls_session_ticket_enable_server(session->tls,
+                                                      &session->identity->ticket_key)) < 0) ||
         (error = gnutls_alpn_set_protocols(session->tls, &protocol, 1, 0)) < 0)
         return error;
     gnutls_transport_set_ptr(session->tls, session);
     gnutls_transport_set_pull_function(session->tls, pull);
     gnutls_transport_set_push_function(session->tls, push);
-    gnutls_certificate_server_set_request(session->tls, GNUTLS_CERT_IGNORE);
+    gnutls_certificate_server_set_request(
+        session->tls, session->identity->asks_clients ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_IGNORE);
     gnutls_handshake_set_timeout(session->tls,
                                  GNUTLS_INDEFINITE_TIMEOUT); /* the server has its own */
     return 0;
@@ -412,10 +535,17 @@ struct tls_session *tls_accept(struct tls_identity *identity, int fd)
     if (session == NULL)
         return NULL;
     *session = (struct tls_session){.identity = tls_identity_hold(identity), .fd = fd};
-    if (gnutls_init(&session->tls, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0 ||
+    unsigned tickets = identity->asks_clients ? GNUTLS_NO_TICKETS : 0;
+    if (gnutls_init(&session->tls, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | tickets) <
+            0 ||
         session_set_up(session) < 0)
         tls_session_free(&session);
     return session;
+}
+
+bool tls_session_client_key(const struct tls_session *session, uint8_t out[ED25519_PUBLIC_BYTES])
+{
+    return session->identity->asks_clients && tls_peer_key(session->tls, out);
 }
 
 void tls_session_free(struct tls_session **session)

@@ -17,6 +17,12 @@
 MUST_USE result tls_make_certificate(const char *certificate_file, const char *key_file,
                                      const char *const *names, unsigned days, struct diag *diag);
 
+/* A certificate for an Ed25519 key, signed by itself and without an end: whoever knows the key
+ * knows its holder, and no clock matters.  What stands in the files already is left when it is of
+ * this key. */
+MUST_USE result tls_key_certificate(const char *certificate_file, const char *key_file,
+                                    const uint8_t seed[ED25519_SEED_BYTES], struct diag *diag);
+
 /* SHA-256 of the DER form of the first certificate in a PEM file. */
 MUST_USE result tls_fingerprint(const char *certificate_file, struct hash256 *out,
                                 struct diag *diag);
@@ -33,6 +39,10 @@ MUST_USE result tls_identity_load(const char *certificate_file, const char *key_
                                   struct tls_identity **out, struct diag *diag);
 struct tls_identity *tls_identity_hold(struct tls_identity *identity);
 void tls_identity_drop(struct tls_identity **identity); /* freed with the last */
+
+/* From now on sessions are of TLS 1.3 and ask the client for a certificate; who it is, is for the
+ * caller to find by its key.  Before the first session. */
+MUST_USE result tls_identity_ask_clients(struct tls_identity *identity, struct diag *diag);
 
 struct tls_session;
 
@@ -65,7 +75,13 @@ bool tls_write(struct tls_session *session, slice plain, struct buf *out);
 /* Append the word that no more will come. */
 void tls_goodbye(struct tls_session *session, struct buf *out);
 
+/* The Ed25519 key by which the client has proved itself; false when it showed none. */
+bool tls_session_client_key(const struct tls_session *session, uint8_t out[ED25519_PUBLIC_BYTES]);
+
 /* ---- the client's side ---- */
+
+/* The same of the peer of a GnuTLS session, as libcurl hands it out. */
+bool tls_peer_key(void *gnutls_session, uint8_t out[ED25519_PUBLIC_BYTES]);
 
 /* SHA-256 of the certificate that the peer of this GnuTLS session (as libcurl hands it out) showed;
  * false when it showed none. */

@@ -65,7 +65,8 @@ static const char *const *tables_of_node(void)
     for (size_t i = 0; account_tables[i] != NULL; i++)
         tables[count++] = account_tables[i];
     tables[count++] = allow_tables[0];
-    tables[count] = keep_tables[0];
+    tables[count++] = keep_tables[0];
+    tables[count] = sync_tables[0];
     return tables;
 }
 
@@ -94,6 +95,17 @@ struct keep_place node_keep(const struct node *node)
         .world = store_world(node->store),
         .own = slice_text(node->identity),
         .key = node->ledger.has_keys ? node->ledger.node_key.verifier.key : NULL,
+    };
+}
+
+struct sync_place node_sync(const struct node *node)
+{
+    return (struct sync_place){
+        .store = node->store,
+        .keep = node_keep(node),
+        .table = store_table(node->store, sync_tables[0]),
+        .ledger = &node->ledger,
+        .folder = node->folder,
     };
 }
 
@@ -266,9 +278,11 @@ static void entry_apply(struct node *node, struct kv_txn *txn, struct json_parse
     ledger_tree_derive(txn, store_log_table(node->store), &entry, text);
     struct allow_place allow = node_allow(node);
     struct keep_place keep = node_keep(node);
+    struct sync_place sync = node_sync(node);
     if (!store_apply(node->store, txn, entry.kind, number, text) &&
         !allow_apply(&allow, txn, entry.kind, number, text) &&
         !keep_apply(&keep, txn, entry.kind, number, text) &&
+        !sync_apply(&sync, txn, entry.kind, number, text) &&
         !account_apply(node->accounts, txn, entry.kind, number, text) &&
         !ledger_apply(txn, store_log_table(node->store), entry.kind, number, text) &&
         succeeded(txn->state))
@@ -295,6 +309,8 @@ static result rebuild_locked(struct node *node, struct hash256 *before, struct h
     allow_clear_derived(&allow, &txn);
     struct keep_place keep = node_keep(node);
     keep_clear_derived(&keep, &txn);
+    struct sync_place sync = node_sync(node);
+    sync_clear_derived(&sync, &txn);
     for (uint64_t number = 0; number < count && succeeded(txn.state); number++)
         entry_apply(node, &txn, parser, number);
     TRY(kv_commit(&txn));

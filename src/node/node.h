@@ -17,6 +17,7 @@
 #include "scan/report.h"
 #include "scan/retro.h"
 #include "store/store.h"
+#include "sync/place.h"
 
 struct node {
     struct config config;
@@ -48,6 +49,8 @@ MUST_USE result node_lock_serve(struct node *node, int *lock, struct diag *diag)
 struct allow_place node_allow(const struct node *node);
 /* Where its agreements and partners are; borrowed from the node. */
 struct keep_place node_keep(const struct node *node);
+/* What its exchange with partners keeps; borrowed from the node. */
+struct sync_place node_sync(const struct node *node);
 /* What it reports as; borrowed from the node.  actor is borrowed, too. */
 struct report_place node_report(const struct node *node, slice actor);
 

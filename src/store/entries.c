@@ -5,7 +5,7 @@
 
 #include "base/banned.h"
 
-#define ORIGIN_BYTES_MAX 1024
+#define ORIGIN_BYTES_MAX 8192 /* of a partner's objects it has their whole way */
 
 /* origin may be any file name: its length is bounded, its bytes are made JSON by the writer. */
 void entry_objects(struct kv_txn *txn, int64_t added_us, const struct objects_entry *entry)

@@ -48,6 +48,8 @@ ROUTES = {
     "/{root}/collections/{collection}/": "a collection with a right", "/{root}/status/{status}/": "the client's own POST",
     "/setup/{secret}": "a form", "/witness/add-checkpoint": "a cosignature", "/livez": "a word", "/readyz": "a word",
     "/metrics": "counts, on loopback",
+    "/partner/v1/feed": "to a partner's key alone, under agreements: test_sync.py",
+    "/partner/v1/receipts": "a word",
 }
 # "as": what it shows is decided for --as USER; "for": for an organisation; "operator": it has no such
 # option and is for who has the folder; "none": shows no objects of the store.
@@ -66,7 +68,7 @@ COMMANDS = {
         "agreement draft", "agreement edit", "agreement sign", "agreement propose", "agreement accept",
         "agreement list", "agreement show", "agreement explain", "agreement suspend", "agreement resume",
         "agreement end", "agreement diff", "partner show", "agreement decide", "partner card", "partner add", "partner confirm", "partner list",
-        "partner remove", "remove", "ledger head", "ledger check-consistency", "ledger verify", "ledger keys",
+        "partner remove", "sync now", "sync status", "remove", "ledger head", "ledger check-consistency", "ledger verify", "ledger keys",
         "ledger witness add", "ledger witness list", "ledger witness remove", "ledger witness evidence", "status",
         "rebuild", "config list", "config check", "completion", "man", "version", "help"], "none"),
 }

@@ -1,0 +1,22 @@
+/* The way in: a partner's batch, checked, taken in, and answered by a receipt. */
+#pragma once
+
+#include "sync/place.h"
+#include "sync/wire.h"
+
+#define PARTNERS_ALIAS "partners" /* of the collection that partners' objects lie in */
+#define PARTNERS_TITLE "Partners"
+
+struct taken {
+    uint64_t objects, held, refused; /* new ones; held already */
+    char why[SYNC_REASON_BYTES_MAX]; /* the last refusal's; empty: none */
+};
+
+/* Take in what may come in, note it with our receipt, and append that receipt to `receipt`.
+ *
+ * Durable when it returns OK; done again after a crash in between it takes nothing twice.
+ * ERR_DENIED: the batch is not for us or not from this partner; ERR_CONFLICT: it is not the next
+ * one (a repetition, or another process was faster). */
+MUST_USE result sync_take(const struct sync_place *place, const struct sync_partner *partner,
+                          const struct batch *batch, struct taken *out, struct buf *receipt,
+                          struct diag *diag);
