@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "formats/out.h"
+#include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,6 +14,21 @@ static result keep(void *context, slice bytes, struct diag *diag)
     (void)diag;
     buf_put(context, bytes);
     return OK;
+}
+
+static slice no_object(void *context, const struct out_origin *origin)
+{
+    (void)context;
+    (void)origin;
+    return SLICE("{\"type\":\"indicator\"}");
+}
+
+static bool no_more(void *context, size_t index, slice *out)
+{
+    (void)context;
+    (void)index;
+    (void)out;
+    return false;
 }
 
 static bool is_of(slice text, const char *set)
@@ -72,6 +88,15 @@ static bool is_csv(slice line, size_t fields)
     return !is_quoted && count == fields;
 }
 
+static bool is_json(slice text)
+{
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    struct json_doc doc;
+
+    return succeeded(json_parser_new(JSON_DEPTH_MAX, &parser, NULL)) &&
+           succeeded(json_parse_copy(parser, text, &doc, NULL));
+}
+
 static void line_holds(const struct out_format *format, slice line)
 {
     for (size_t i = 0; i < line.len; i++)
@@ -79,8 +104,12 @@ static void line_holds(const struct out_format *format, slice line)
                (line.at[i] == '\r' && i + 1 == line.len));
     if (slice_eq(format->name, SLICE("csv")))
         assert(is_csv(line, 12));
-    else if (slice_eq(format->name, SLICE("suricata")))
+    else if (slice_eq(format->name, SLICE("suricata")) || slice_eq(format->name, SLICE("snort3")))
         assert(slice_starts(line, SLICE("#")) || is_rule(line));
+    else if (slice_eq(format->name, SLICE("splunk")))
+        assert(is_csv(line, 8));
+    else if (slice_eq(format->name, SLICE("elastic")))
+        assert(is_json(line));
     else if (slice_eq(format->name, SLICE("zeek")))
         assert(slice_starts(line, SLICE("#")) || count_of(line, '\t') == 4);
     else if (slice_eq(format->name, SLICE("rpz")))
@@ -100,6 +129,8 @@ static void format_holds(const struct out_format *format, const struct out_set *
     CLEANUP(buf_free) struct buf text = BUF((size_t)16 << 20);
     struct out_job job = {.format = format,
                           .set = set,
+                          .object = no_object,
+                          .more = no_more,
                           .version = 8,
                           .head = {.title = title, .as_of_us = 1, .until_us = INT64_MAX}};
     struct out_sink sink;
@@ -111,11 +142,13 @@ static void format_holds(const struct out_format *format, const struct out_set *
     out_write(&job, &sink);
     assert(succeeded(out_sink_end(&sink)) && !text.overflowed);
     assert(text.len == 0 || text.at[text.len - 1] == '\n');
+    if (slice_starts(format->name, SLICE("misp")) || slice_eq(format->name, SLICE("stix")))
+        assert(is_json(buf_slice(&text)));
     for (slice rest = buf_slice(&text); rest.len > 0; lines++) {
         (void)slice_cut(rest, '\n', &line, &rest);
         line_holds(format, line);
     }
-    assert(lines <= 40 + 3 * out_set_count(set, OUT_ALL));
+    assert(lines <= 40 + 3 * (out_set_count(set, OUT_ALL) + set->origin_count));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

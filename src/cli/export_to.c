@@ -9,6 +9,7 @@
 #include "cli/reading.h"
 #include "cli/scan.h"
 #include "export/export.h"
+#include "node/noise.h"
 #include "scan/allow.h"
 
 #include "base/banned.h"
@@ -249,13 +250,14 @@ static result file_write(struct exporting *e, struct export *export,
 /* Each file whole; what names others comes behind them. */
 static result folder_write(struct exporting *e, struct export *export, struct diag *diag)
 {
-    char path[PATH_BYTES_MAX];
+    char path[PATH_BYTES_MAX], room[OUT_ROOM_BYTES];
 
     if (mkdir(e->path, 0777) != 0 && errno != EEXIST)
         return diag_errno(diag, errno, "%s", e->path);
     for (const char *const *name = e->choice.folder->formats; *name != NULL; name++) {
         const struct out_format *format = out_format_find(slice_text(*name));
-        int bytes = snprintf(path, sizeof(path), "%s/%.*s", e->path, SLICE_ARG(format->file));
+        slice file = out_file_name(format, e->choice.identity, room);
+        int bytes = snprintf(path, sizeof(path), "%s/%.*s", e->path, SLICE_ARG(file));
 
         if (bytes < 0 || (size_t)bytes >= sizeof(path))
             return diag_fail(diag, ERR_LIMIT, "%s: the path is too long", e->path);
@@ -286,7 +288,7 @@ static result export_put(struct exporting *e, struct export *export, struct diag
     slice actor = e->reader.has_account ? slice_text(e->reader.account.name) : SLICE("cli");
 
     query_tell(e->cli, &told);
-    TRY(export_note(&e->node.ledger, export, actor, buf_slice(&told), diag));
+    TRY(export_note(&e->node.ledger, export, actor, buf_slice(&told), NULL, diag));
     if (e->choice.folder != NULL)
         return folder_write(e, export, diag);
     return e->path == NULL ? stream_write(export, e->choice.format, stdout, diag)
@@ -407,8 +409,9 @@ static int path_choose(struct exporting *e, char room[PATH_BYTES_MAX])
                                              SLICE_ARG(e->choice.folder->name));
     if (e->path == NULL || !is_folder(e->path))
         return CLI_OK;
-    int bytes =
-        snprintf(room, PATH_BYTES_MAX, "%s/%.*s", e->path, SLICE_ARG(e->choice.format->file));
+    char name[OUT_ROOM_BYTES];
+    slice file = out_file_name(e->choice.format, e->choice.identity, name);
+    int bytes = snprintf(room, PATH_BYTES_MAX, "%s/%.*s", e->path, SLICE_ARG(file));
     if (bytes < 0 || bytes >= PATH_BYTES_MAX)
         return cli_fail(CLI_FAILED, "%s: the path is too long", e->path);
     e->path = room;

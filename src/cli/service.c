@@ -19,6 +19,7 @@
 #include "sync/door.h"
 #include "sync/runner.h"
 #include "taxii/taxii.h"
+#include "web/export.h"
 #include "web/ledger.h"
 #include "web/setup.h"
 #include "web/telemetry.h"
@@ -43,6 +44,7 @@ struct service {
     struct clerk *clerk;        /* owned */
     struct telemetry_door door; /* its sensor is owned */
     struct watch *watch;        /* owned; NULL: no telemetry is read */
+    struct export_door exports;
     struct sync_place sync;
     struct sync_door *partners;                  /* owned */
     struct sync_runner *puller;                  /* owned */
@@ -167,6 +169,22 @@ static void telemetry_door(struct service *service, const struct http_request *r
     telemetry_handle(&service->door, request, response);
 }
 
+static bool export_door_begin(struct service *service, const struct http_request *request,
+                              size_t *body_bytes_max, struct http_response *early)
+{
+    (void)service;
+    (void)request;
+    (void)early;
+    *body_bytes_max = 0;
+    return false;
+}
+
+static void export_door(struct service *service, const struct http_request *request,
+                        struct http_response *response)
+{
+    export_handle(&service->exports, request, response);
+}
+
 /* Every way into the main listener that is not TAXII's; service_route_at lists them, and a test
  * asks of each what it lets out. */
 static const struct door {
@@ -180,6 +198,7 @@ static const struct door {
     {S("/setup/{secret}"), S("GET, HEAD, POST"), is_setup, setup_door_begin, setup_door},
     {S("/ledger/{file}"), S("GET, HEAD"), is_ledger, ledger_door_begin, ledger_door},
     {S("/witness/add-checkpoint"), S("POST"), is_ledger, ledger_door_begin, ledger_door},
+    {S("/export/{format}"), S("GET, HEAD"), export_is_path, export_door_begin, export_door},
     {S("/telemetry"), S("POST"), telemetry_is_path, telemetry_door_begin, telemetry_door},
 };
 #define DOORS (sizeof(doors) / sizeof(doors[0]))
@@ -500,6 +519,7 @@ static void service_stop(struct service *service)
     sensor_close(&service->door.sensor);
     clerk_stop(&service->clerk);
     ledger_web_free(&service->ledger);
+    export_door_close(&service->exports);
 }
 
 /* Telemetry is taken in from the first request on. */
@@ -558,6 +578,7 @@ static result service_start(struct service *service, const struct service_option
     TRY(clerk_start(&service->node->ledger, &service->node->config, &service->clerk, diag));
     TRY(taxii_key_load(service->node->folder, taxii.world, next_key, diag));
     TRY(taxii_new(&taxii, &service->taxii, diag));
+    TRY(export_door_open(&service->exports, service->node, diag));
     TRY(start_sensor(service, diag));
     TRY(start_watch(service, diag));
     TRY(start_ops(service, options, diag));

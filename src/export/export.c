@@ -10,17 +10,18 @@ static slice object_text(void *context, const struct out_origin *origin)
     struct export *export = context;
     struct store_item item;
 
+    if (origin->copy > 0)
+        return export->copies[origin->copy - 1];
     return store_item_at(export->view, origin->seq, &item) ? item.text : SLICE_NONE;
 }
 
 static bool object_more(void *context, size_t index, slice *out)
 {
-    struct export *export = context;
-    struct store_item item;
+    const struct export *export = context;
 
-    if (index >= export->along_count || !store_item_at(export->view, export->along[index], &item))
+    if (index >= export->along_count)
         return false;
-    *out = item.text;
+    *out = export->along[index];
     return true;
 }
 
@@ -49,12 +50,12 @@ static slice format_name(const struct export *export)
 }
 
 result export_note(const struct ledger *ledger, const struct export *export, slice actor,
-                   slice query, struct diag *diag)
+                   slice query, uint64_t *number, struct diag *diag)
 {
     CLEANUP(buf_free) struct buf body = BUF(LEDGER_ENTRY_BYTES_MAX);
     struct json_writer w = JSON_WRITER(&body);
     char hex[2 * SHA256_BYTES];
-    uint64_t number;
+    uint64_t made;
 
     if (export->head.indicators == 0)
         return OK;
@@ -69,7 +70,8 @@ result export_note(const struct ledger *ledger, const struct export *export, sli
     jw_object_end(&w);
     if (body.overflowed)
         return diag_fail(diag, ERR_LIMIT, "no memory for an entry of the log");
-    return ledger_note(ledger, SLICE("export"), buf_slice(&body), &number, diag);
+    return ledger_note(ledger, SLICE("export"), buf_slice(&body), number != NULL ? number : &made,
+                       diag);
 }
 
 static void time_put(struct json_writer *w, slice key, int64_t us)

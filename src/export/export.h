@@ -47,9 +47,11 @@ struct export
     uint64_t looked_at;
     struct hash256 root; /* over the hashes of the indicators that are in it, in order */
     struct store_view *view;
-    struct arena arena;    /* of texts that are lent out */
-    const uint64_t *along; /* additions that go along with whole objects; in the arena */
-    size_t along_count;
+    struct arena arena; /* of texts that are lent out */
+    int64_t next_us;    /* when it would be another one, whatever comes in; INT64_MAX: never */
+    /* For formats of whole objects: redacted copies, and what goes along with all of them. */
+    slice *copies, *along; /* owned; texts in the arena or the store */
+    size_t copy_count, copy_capacity, along_count, along_capacity;
 };
 
 /* ERR_LIMIT past memory, ERR_CORRUPT when the store disagrees with itself. */
@@ -61,9 +63,9 @@ void export_free(struct export *export); /* fits CLEANUP */
 void export_write(struct export *export, const struct out_format *format, struct out_sink *sink);
 
 /* The entry of the log that says what leaves, to whom and how much of it, before it does.  Nothing
- * when it is empty. */
+ * when it is empty.  number: the entry's; may be NULL. */
 MUST_USE result export_note(const struct ledger *ledger, const struct export *export, slice actor,
-                            slice query, struct diag *diag);
+                            slice query, uint64_t *number, struct diag *diag);
 
 /* The report, as an object of JSON. */
 void export_report(const struct export *export, struct json_writer *w);

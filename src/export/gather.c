@@ -1,6 +1,9 @@
 /* Indicators of the store, page by page, into a set. */
 #include "export/export.h"
 
+#include <stdlib.h>
+
+#include "export/along.h"
 #include "export/permit.h"
 #include "export/values.h"
 #include "ledger/tree.h"
@@ -22,6 +25,7 @@ struct gathering {
     struct permit permit;       /* owned */
     struct json_parser *parser; /* owned */
     struct arena arena;         /* of one indicator */
+    struct along along;         /* owned; of whole objects */
     struct merkle merkle;
     int64_t passed_us; /* the last date at which an indicator began or ceased to hold */
     int64_t until_us;
@@ -111,6 +115,8 @@ static void date_passes(struct gathering *g, int64_t us)
 {
     if (us <= g->choice->now_us && us > g->passed_us)
         g->passed_us = us;
+    if (us > g->choice->now_us && us < g->export->next_us)
+        g->export->next_us = us;
 }
 
 /* What can be told without its pattern.  OUT_REASON_COUNT: nothing is against it. */
@@ -200,6 +206,39 @@ static enum out_reason values_take(struct gathering *g, const struct export_valu
     return is_taken ? OUT_REASON_COUNT : why == OUT_REASON_COUNT ? OUT_WHY_COMPOUND : why;
 }
 
+static result copy_keep(struct gathering *g, slice text, uint32_t *number, struct diag *diag)
+{
+    struct export *export = g->export;
+    slice kept = arena_copy(&export->arena, text);
+
+    if (export->copy_count == export->copy_capacity) {
+        slice *moved = table_grow(export->copies, &export->copy_capacity, export->copy_count + 1,
+                                  OUT_VALUES_MAX, sizeof(slice));
+
+        if (moved == NULL)
+            return diag_fail(diag, ERR_LIMIT, "no memory for an export");
+        export->copies = moved;
+    }
+    if (kept.at == NULL)
+        return diag_fail(diag, ERR_LIMIT, "no memory for an export");
+    export->copies[export->copy_count++] = kept;
+    *number = (uint32_t) export->copy_count;
+    return OK;
+}
+
+static result along_take(struct gathering *g, const struct json_doc *doc, const struct facts *facts,
+                         struct diag *diag)
+{
+    TRY(along_meet(&g->along, facts->creator, diag));
+    for (struct json_each each = json_each(doc, facts->markings); json_next(&each);)
+        TRY(along_meet(&g->along, json_string(doc, each.value, &g->arena), diag));
+    for (struct json_each each = json_each(doc, facts->granular); json_next(&each);)
+        TRY(along_meet(&g->along,
+                       json_string(doc, json_get(doc, each.value, SLICE("marking_ref")), &g->arena),
+                       diag));
+    return OK;
+}
+
 static bool uuid_of(slice id, struct uuid *out)
 {
     return slice_starts(id, SLICE(ID_PREFIX)) &&
@@ -239,6 +278,8 @@ static result indicator_take(struct gathering *g, const struct store_item *item,
         origin.confidence = (int8_t)facts.confidence;
         origin.tlp = (uint8_t)tlp;
         origin.permitted = (uint8_t)permit_use(permitted);
+        if (g->wanted.has_objects && text.at != item->text.at)
+            TRY(copy_keep(g, text, &origin.copy, diag));
         if (!out_set_origin(&export->set, origin, facts.name, facts.creator))
             return diag_fail(diag, ERR_LIMIT, "no memory for an export");
         why = values_take(g, &values);
@@ -252,6 +293,8 @@ static result indicator_take(struct gathering *g, const struct store_item *item,
         return OK;
     }
     export->head.indicators++;
+    if (g->wanted.has_objects)
+        TRY(along_take(g, &doc, &facts, diag));
     if (facts.valid_until_us < g->until_us)
         g->until_us = facts.valid_until_us;
     struct hash256 leaf = tree_leaf(slice_of(item->hash.bytes, SHA256_BYTES));
@@ -380,9 +423,29 @@ static void head_fill(struct gathering *g)
     g->export->root = merkle_root(&g->merkle);
 }
 
+static int by_uuid(const void *a, const void *b)
+{
+    const struct out_origin *left = a, *right = b;
+
+    return memcmp(left->uuid.bytes, right->uuid.bytes, sizeof(left->uuid.bytes));
+}
+
+/* Whole objects are in the order of their ids; no value points to them. */
+static result objects_close(struct gathering *g, struct diag *diag)
+{
+    struct out_set *set = &g->export->set;
+
+    if (!g->wanted.has_objects)
+        return OK;
+    if (set->origin_count > 1)
+        qsort(set->origins, set->origin_count, sizeof(struct out_origin), by_uuid);
+    return along_gather(&g->along, g->export, diag);
+}
+
 static void gathering_free(struct gathering *g)
 {
     permit_free(&g->permit);
+    along_free(&g->along);
     json_parser_free(&g->parser);
     arena_free(&g->arena);
 }
@@ -396,11 +459,13 @@ result export_gather(struct store_view *view, const struct export_choice *choice
                           .wanted = wanted_of(choice),
                           .view = view,
                           .arena = ARENA((size_t)64 << 20),
+                          .along = {.arena = ARENA((size_t)16 << 20)},
                           .passed_us = INT64_MIN,
                           .until_us = INT64_MAX};
     struct out_exact exact = {choice->is_suffix, choice->context, choice->exact_domains};
 
-    *out = (struct export){.choice = *choice, .view = view, .arena = ARENA(LENT_BYTES_MAX)};
+    *out = (struct export){
+        .choice = *choice, .view = view, .arena = ARENA(LENT_BYTES_MAX), .next_us = INT64_MAX};
     g.use = choice->has_use && g.wanted.has_choice ? choice->use : g.wanted.use;
     out->set.has_names = g.wanted.has_origins;
     out->set.is_block = g.use != OUT_READ; /* what hits everything is no alarm either */
@@ -409,11 +474,14 @@ result export_gather(struct store_view *view, const struct export_choice *choice
     TRY(pages_take(&g, diag));
     out_set_close(&out->set, g.wanted.is_joined, g.wanted.has_below, &exact);
     head_fill(&g);
+    TRY(objects_close(&g, diag));
     return view->txn.state;
 }
 
 void export_free(struct export *export)
 {
     out_set_free(&export->set);
+    table_free(export->copies);
+    table_free(export->along);
     arena_free(&export->arena);
 }

@@ -1,6 +1,8 @@
 /* The table of formats, and what all of them share. */
 #include "formats/out.h"
 
+#include <stdio.h>
+
 #include "base/time.h"
 #include "formats/out_inside.h"
 
@@ -135,6 +137,8 @@ slice out_reason_words(enum out_reason reason)
 #define TEXT "text/plain; charset=utf-8"
 #define CSV "text/csv; charset=utf-8; header=present"
 #define RULE_KINDS (OUT_ADDRESSES | OUT_KIND(OUT_DOMAIN) | OUT_KIND(OUT_URL))
+
+#define SPLUNK_KINDS (OUT_ALL & ~OUT_KIND(OUT_CERT_SHA1))
 
 /* An address list is joined where its reader knows nothing of a single indicator; names are only
  * thinned out where a name stands for those below it. */
@@ -292,6 +296,110 @@ static const struct out_format formats[] = {
      .kinds = OUT_ADDRESSES,
      .has_networks = true,
      .write = out_suricata_categories},
+    {.name = S("snort3"),
+     .alias = S("snort"),
+     .file = S("entente-snort3.rules"),
+     .media = S(TEXT),
+     .help = S("rules for Snort 3"),
+     .use = OUT_DETECT,
+     .kinds = RULE_KINDS,
+     .has_networks = true,
+     .has_origins = true,
+     .write = out_snort3},
+    {.name = S("splunk"),
+     .file = S("entente_splunk.csv"),
+     .media = S(CSV),
+     .help = S("a lookup for Splunk Enterprise Security, of all kinds"),
+     .use = OUT_DETECT,
+     .kinds = SPLUNK_KINDS,
+     .has_networks = true,
+     .has_origins = true,
+     .write = out_splunk},
+    {.name = S("splunk-ip"),
+     .file = S("local_ip_intel.csv"),
+     .media = S(CSV),
+     .help = S("Splunk ES: local IP intel"),
+     .use = OUT_DETECT,
+     .kinds = OUT_ADDRESSES,
+     .has_networks = true,
+     .has_origins = true,
+     .write = out_splunk_ip},
+    {.name = S("splunk-domain"),
+     .file = S("local_domain_intel.csv"),
+     .media = S(CSV),
+     .help = S("Splunk ES: local domain intel"),
+     .use = OUT_DETECT,
+     .kinds = OUT_KIND(OUT_DOMAIN),
+     .has_origins = true,
+     .write = out_splunk_domain},
+    {.name = S("splunk-http"),
+     .file = S("local_http_intel.csv"),
+     .media = S(CSV),
+     .help = S("Splunk ES: local HTTP intel"),
+     .use = OUT_DETECT,
+     .kinds = OUT_KIND(OUT_URL),
+     .has_origins = true,
+     .write = out_splunk_http},
+    {.name = S("splunk-file"),
+     .file = S("local_file_intel.csv"),
+     .media = S(CSV),
+     .help = S("Splunk ES: local file intel"),
+     .use = OUT_DETECT,
+     .kinds = OUT_HASHES | OUT_KIND(OUT_FILE_NAME),
+     .has_origins = true,
+     .write = out_splunk_file},
+    {.name = S("splunk-email"),
+     .file = S("local_email_intel.csv"),
+     .media = S(CSV),
+     .help = S("Splunk ES: local email intel"),
+     .use = OUT_DETECT,
+     .kinds = OUT_KIND(OUT_EMAIL),
+     .has_origins = true,
+     .write = out_splunk_email},
+    {.name = S("elastic"),
+     .alias = S("ecs"),
+     .file = S("entente-ecs.ndjson"),
+     .media = S("application/x-ndjson"),
+     .help = S("ECS threat.indicator documents for Elasticsearch's _bulk"),
+     .use = OUT_DETECT,
+     .kinds = OUT_ALL,
+     .has_origins = true,
+     .write = out_elastic},
+    {.name = S("sentinel"),
+     .file = S("entente-sentinel.ndjson"),
+     .media = S("application/x-ndjson"),
+     .help = S("bodies for Microsoft Sentinel's upload, one a line"),
+     .use = OUT_LOOKUP,
+     .kinds = OUT_ALL,
+     .has_objects = true,
+     .write = out_sentinel},
+    {.name = S("stix"),
+     .file = S("entente.json"),
+     .media = S("application/stix+json;version=2.1"),
+     .help = S("a STIX bundle of the indicators, their makers and markings"),
+     .use = OUT_READ,
+     .kinds = OUT_ALL,
+     .has_objects = true,
+     .write = out_stix},
+    {.name = S("misp-event"),
+     .alias = S("misp-json"),
+     .file = S(""), /* named by its UUID */
+     .media = S("application/json"),
+     .help = S("one MISP event with an attribute for each value"),
+     .use = OUT_READ,
+     .kinds = OUT_ALL,
+     .has_networks = true,
+     .has_origins = true,
+     .write = out_misp},
+    {.name = S("misp-manifest"),
+     .file = S("manifest.json"),
+     .media = S("application/json"),
+     .help = S("the manifest of a MISP feed with that event"),
+     .use = OUT_READ,
+     .kinds = OUT_ALL,
+     .has_networks = true,
+     .has_origins = true,
+     .write = out_misp_manifest},
 };
 #define FORMATS (sizeof(formats) / sizeof(formats[0]))
 
@@ -306,7 +414,13 @@ static const char *const suricata_files[] = {"suricata-domains",
                                              "suricata-dataset-rules",
                                              NULL};
 
+static const char *const misp_files[] = {"misp-event", "misp-manifest", NULL};
+static const char *const splunk_files[] = {"splunk-ip",   "splunk-domain", "splunk-http",
+                                           "splunk-file", "splunk-email",  NULL};
+
 static const struct out_folder folders[] = {
+    {S("misp"), S("a MISP feed: manifest.json and an event"), misp_files},
+    {S("splunk-lookups"), S("the lookups of Splunk ES, a file each"), splunk_files},
     {S("suricata-datasets"), S("datasets, IP reputation and the rules that use them"),
      suricata_files},
 };
@@ -337,6 +451,17 @@ const struct out_folder *out_folder_find(slice name)
         if (slice_eq(folders[i].name, name))
             return &folders[i];
     return NULL;
+}
+
+slice out_file_name(const struct out_format *format, slice identity, char room[OUT_ROOM_BYTES])
+{
+    char id[UUID_TEXT_BYTES];
+
+    if (format->file.len > 0)
+        return format->file;
+    out_misp_event_id(identity, id);
+    int len = snprintf(room, OUT_ROOM_BYTES, "%.*s.json", UUID_TEXT_BYTES, id);
+    return slice_of(room, (size_t)len);
 }
 
 void out_write(const struct out_job *job, struct out_sink *sink)
@@ -402,13 +527,20 @@ void out_head_write(const struct out_job *job, const char *mark, struct buf *out
 
 /* ---- for writers ---- */
 
+size_t out_id_text(const struct out_origin *origin, char out[OUT_ID_BYTES])
+{
+    static const char prefix[] = "indicator--";
+
+    memcpy(out, prefix, sizeof(prefix) - 1);
+    uuid_format(&origin->uuid, out + sizeof(prefix) - 1);
+    return sizeof(prefix) - 1 + UUID_TEXT_BYTES;
+}
+
 void out_id_put(struct buf *out, const struct out_origin *origin)
 {
-    char text[UUID_TEXT_BYTES];
+    char text[OUT_ID_BYTES];
 
-    uuid_format(&origin->uuid, text);
-    buf_put(out, SLICE("indicator--"));
-    buf_put(out, slice_of(text, sizeof(text)));
+    buf_put(out, slice_of(text, out_id_text(origin, text)));
 }
 
 unsigned out_score(const struct out_origin *origin)

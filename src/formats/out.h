@@ -59,7 +59,8 @@ struct out_origin {
     uint64_t seq;                                       /* which addition */
     int64_t valid_from_us, valid_until_us, modified_us; /* INT64_MIN, INT64_MAX: unbounded */
     uint32_t name;                                      /* in the set's texts */
-    uint16_t creator;                                   /* number; 0: none */
+    uint32_t copy;    /* its redacted copy, by number from 1; 0: it is as the store has it */
+    uint16_t creator; /* number; 0: none */
     uint8_t name_len;
     int8_t confidence; /* -1: none */
     uint8_t tlp;       /* enum out_tlp */
@@ -147,7 +148,7 @@ struct out_file {
 };
 #define OUT_FILE ((struct out_file){.fd = -1})
 MUST_USE result out_file_begin(struct out_file *file, const char *path, struct diag *diag);
-result out_file_take(void *file, slice bytes, struct diag *diag); /* of a sink */
+MUST_USE result out_file_take(void *file, slice bytes, struct diag *diag); /* of a sink */
 MUST_USE result out_file_commit(struct out_file *file, bool only_changed, bool *is_changed,
                                 struct diag *diag);
 void out_file_abort(struct out_file *file); /* fits CLEANUP; nothing after a commit */
@@ -223,5 +224,7 @@ const struct out_format *out_format_find(slice name); /* by name or alias; NULL:
 const struct out_format *out_format_at(size_t index); /* NULL past the last */
 const struct out_folder *out_folder_find(slice name);
 const struct out_folder *out_folder_at(size_t index);
+/* Its name in a folder; identity: the node's, after which a feed's event is named. */
+slice out_file_name(const struct out_format *format, slice identity, char room[OUT_ROOM_BYTES]);
 /* Everything, header included. */
 void out_write(const struct out_job *job, struct out_sink *sink);

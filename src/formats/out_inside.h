@@ -23,6 +23,8 @@ static inline slice out_origin_creator(const struct out_set *set, const struct o
 }
 /* 1 to 100: the confidence, for readers that ask for a weight. */
 unsigned out_score(const struct out_origin *origin);
+#define OUT_ID_BYTES 64
+size_t out_id_text(const struct out_origin *origin, char out[OUT_ID_BYTES]);
 void out_id_put(struct buf *out, const struct out_origin *origin); /* "indicator--UUID" */
 
 /* Does a name stand for itself alone, not for those below it? */
@@ -49,6 +51,8 @@ struct out_each {
 struct out_each out_each(const struct out_job *job);
 struct out_each out_each_of(const struct out_job *job, uint32_t kinds);
 bool out_next(struct out_each *each);
+
+void out_misp_event_id(slice identity, char out[UUID_TEXT_BYTES]);
 
 #define OUT_WRITER(name) void name(const struct out_job *job, struct out_sink *sink)
 OUT_WRITER(out_list);

@@ -304,3 +304,83 @@ def test_the_newest_version_counts_wherever_it_is(node):
     node.take([indicator(1, modified="2026-02-01T00:00:00.000Z", revoked=True)], "--collection", "b")
     report = json.loads(node.run("export", "--to", "nft", "--json").err)
     assert report["indicators"] == 1 and report["left_out"] == {"revoked": 1}
+
+
+def test_snort3(defended):
+    text = defended.run("export", "--to", "snort3").out
+    golden("snort3.rules", text)
+    assert '|04|evil|07|example|00|' in text
+    for line in body(text):
+        assert line.startswith("alert ") and line.endswith("rev:1; )") and line.count('"') % 2 == 0
+
+
+def test_splunk(defended, tmp_path):
+    rows = list(csv.DictReader(io.StringIO(defended.run("export", "--to", "splunk").out), strict=True))
+    assert list(rows[0]) == ["description", "domain", "file_hash", "file_name", "ip", "src_user", "url", "weight"]
+    assert all(sum(1 for name in list(row)[1:7] if row[name]) == 1 for row in rows)
+    assert {row["weight"] for row in rows} == {"60", "80", "30"}
+    defended.run("export", "--to", "splunk-lookups", "--out", tmp_path / "lookups")
+    heads = {path.name: path.read_text().splitlines()[0] for path in (tmp_path / "lookups").iterdir()}
+    assert heads == {
+        "local_ip_intel.csv": "description,ip,weight", "local_domain_intel.csv": "description,domain,weight",
+        "local_http_intel.csv": "description,http_referrer,http_user_agent,url,weight",
+        "local_file_intel.csv": "description,file_hash,file_name,weight",
+        "local_email_intel.csv": "description,src_user,subject,weight"}
+
+
+def test_elastic_takes_it_in_bulk(defended):
+    lines = [json.loads(line) for line in defended.run("export", "--to", "elastic").out.splitlines()]
+    acts, documents = lines[::2], lines[1::2]
+    assert all(set(act) == {"index"} for act in acts) and len({act["index"]["_id"] for act in acts}) == len(acts)
+    found = {document["threat"]["indicator"]["type"]: document for document in documents}
+    assert set(found) == {"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "file"}
+    one = found["ipv4-addr"]
+    assert one["event"] == {"kind": "enrichment", "category": "threat", "type": "indicator", "dataset": "entente.indicator"}
+    assert one["threat"]["indicator"]["ip"] in ("203.0.113.5", "198.51.100.11")
+    assert one["threat"]["feed"]["name"] == "Entente" and "/" not in one["threat"]["indicator"]["ip"]
+    assert found["url"]["threat"]["indicator"]["url"]["full"] == 'http://evil.example/a"b;c,d?e=|f'
+
+
+def test_stix_and_sentinel_hold_whole_objects(node):
+    maker = {"type": "identity", "spec_version": "2.1", "id": MEMBER, "created": "2026-01-01T00:00:00.000Z",
+             "modified": "2026-01-01T00:00:00.000Z", "name": "Maker", "identity_class": "organization"}
+    compound = seen(3, "[ipv4-addr:value = '198.51.100.6' AND network-traffic:dst_port = 80]")
+    node.take([pap(PAP_RED, "red"), maker, indicator(2, created_by_ref=MEMBER), indicator(1, object_marking_refs=[PAP_RED]),
+               compound, LEFT_OUT["revoked"], LEFT_OUT["expired"], LEFT_OUT["low-confidence"]], "--check", "lenient")
+    made = json.loads(node.run("export", "--to", "stix").out)
+    assert [row["id"] for row in made["objects"]] == [
+        *sorted([MEMBER, PAP_RED]), indicator(1)["id"], indicator(2)["id"], compound["id"]]
+    assert made["objects"][3]["created_by_ref"] == MEMBER
+    assert node.run("export", "--to", "stix").out == node.run("export", "--to", "stix").out
+    requests = [json.loads(line) for line in node.run("export", "--to", "sentinel").out.splitlines()]
+    # PAP:RED may not be shown to others' services
+    assert [row["id"] for row in requests[0]["stixobjects"]] == [indicator(2)["id"], compound["id"]]
+    assert requests[0]["sourcesystem"] == "Entente"
+    node.take([indicator(number) for number in range(1000, 1250)])
+    requests = [json.loads(line) for line in node.run("export", "--to", "sentinel").out.splitlines()]
+    assert [len(request["stixobjects"]) for request in requests] == [100, 100, 52]
+
+
+def test_a_redacted_copy_is_what_a_bundle_holds(node):
+    node.collection("Open", alias="open")
+    part = indicator(20, object_marking_refs=[CLEAR], description="tell-nobody",
+                     granular_markings=[{"marking_ref": RED, "selectors": ["description"]}])
+    node.take([part], "--collection", "open")
+    text = node.run("export", "--to", "stix", "--for", MEMBER).out
+    assert "tell-nobody" not in text and part["id"] not in [row["id"] for row in json.loads(text)["objects"]]
+    assert "tell-nobody" in node.run("export", "--to", "stix").out
+
+
+def test_a_misp_feed_is_a_folder(defended, tmp_path):
+    defended.run("export", "--to", "misp", "--out", tmp_path / "feed")
+    manifest = json.loads((tmp_path / "feed" / "manifest.json").read_text())
+    (ident, about), = manifest.items()
+    event = json.loads((tmp_path / "feed" / f"{ident}.json").read_text())["Event"]
+    assert event["uuid"] == ident and {key: event[key] for key in about} == about
+    assert about["Orgc"]["name"] == "Entente" and re.fullmatch(r"\d{4}-\d\d-\d\d", about["date"])
+    rows = {row["value"]: row for row in event["Attribute"]}
+    assert rows["203.0.113.5"]["type"] == "ip-dst" and rows["203.0.113.5"]["uuid"] == OBJECTS[0]["id"].split("--")[1]
+    assert rows[SHA256]["type"] == "sha256" and rows["bob@evil.example"]["type"] == "email-src"
+    assert len({row["uuid"] for row in event["Attribute"]}) == len(event["Attribute"])
+    assert defended.run("export", "--to", "misp", check=False).returncode == 2
+    assert json.loads(defended.run("export", "--to", "misp-event").out)["Event"]["uuid"] == ident

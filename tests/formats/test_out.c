@@ -29,12 +29,29 @@ static result keep(void *context, slice bytes, struct diag *diag)
     return OK;
 }
 
+static slice no_object(void *context, const struct out_origin *origin)
+{
+    (void)context;
+    (void)origin;
+    return SLICE("{\"type\":\"indicator\"}");
+}
+
+static bool no_more(void *context, size_t index, slice *out)
+{
+    (void)context;
+    (void)index;
+    (void)out;
+    return false;
+}
+
 /* All of a format, as one text. */
 static void write_all(const struct out_set *set, const char *format, slice title, unsigned version,
                       struct buf *out)
 {
     struct out_job job = {.format = out_format_find(slice_text(format)),
                           .set = set,
+                          .object = no_object,
+                          .more = no_more,
                           .version = version,
                           .head = {.title = title,
                                    .identity = SLICE("identity--x"),

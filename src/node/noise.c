@@ -1,4 +1,5 @@
-#include "cli/export_to.h"
+#include "node/noise.h"
+
 #include "scan/allow_keep.h"
 #include "scan/build.h"
 
