@@ -59,6 +59,8 @@ static bool apply_one(const struct keep_place *place, struct kv_txn *txn, slice 
             return false;
         kv_put(txn, place->table, key_of(&key, PREFIX_STATE, id),
                json_inner(value.doc, value.node));
+    } else if (slice_eq(kind, SLICE(KEEP_PROPOSE))) {
+        return true; /* it is for the feeds, which read the log */
     } else if (slice_eq(kind, SLICE(KEEP_CONFIRM))) {
         if (!value_is_of(value, JSON_STRING))
             return false;
@@ -77,8 +79,8 @@ static bool apply_one(const struct keep_place *place, struct kv_txn *txn, slice 
 static bool is_ours(slice kind)
 {
     return slice_eq(kind, SLICE(KEEP_DOCUMENT)) || slice_eq(kind, SLICE(KEEP_STATE)) ||
-           slice_eq(kind, SLICE(KEEP_CARD)) || slice_eq(kind, SLICE(KEEP_CONFIRM)) ||
-           slice_eq(kind, SLICE(KEEP_REMOVE));
+           slice_eq(kind, SLICE(KEEP_PROPOSE)) || slice_eq(kind, SLICE(KEEP_CARD)) ||
+           slice_eq(kind, SLICE(KEEP_CONFIRM)) || slice_eq(kind, SLICE(KEEP_REMOVE));
 }
 
 bool keep_apply(const struct keep_place *place, struct kv_txn *txn, slice kind, uint64_t number,
@@ -162,6 +164,8 @@ slice keep_state(const struct keep_place *place, struct kv_txn *txn, slice id)
     struct key key;
     slice state;
 
+    if (id.len > ID_BYTES_MAX)
+        return SLICE("active"); /* nothing is kept under it */
     return kv_get(txn, place->table, key_of(&key, PREFIX_STATE, id), &state) ? state
                                                                              : SLICE("active");
 }
@@ -253,19 +257,38 @@ static bool is_known(const struct keep_place *place, struct kv_txn *txn,
     return keep_is_confirmed(place, txn, signature->party, signature->key);
 }
 
+/* The own word and those of the other parties. */
+static slice state_of_all(const struct keep_place *place, struct kv_txn *txn, slice id,
+                          const struct agreement *terms, struct arena *arena)
+{
+    slice state = keep_state(place, txn, id);
+
+    for (size_t i = 0; i < terms->parties.count; i++) {
+        slice one = keep_state(
+            place, txn,
+            arena_printf(arena, "%.*s@%.*s", SLICE_ARG(id), SLICE_ARG(terms->parties.at[i])));
+
+        if (slice_eq(one, SLICE("ended")) || slice_eq(state, SLICE("active")))
+            state = one;
+    }
+    if (slice_eq(state, SLICE("ended")))
+        return SLICE("ended");
+    return slice_eq(state, SLICE("active")) ? SLICE("active") : SLICE("suspended");
+}
+
 static void terms_read(const struct keep_place *place, struct kv_txn *txn, slice id,
                        struct arena *arena, struct kept *out)
 {
     slice *signers = arena_new(arena, slice, out->signature_count + 1);
-    slice state = keep_state(place, txn, id);
     size_t count = 0;
 
     for (size_t i = 0; signers != NULL && i < out->signature_count; i++)
         if (is_known(place, txn, &out->signatures[i]))
             signers[count++] = out->signatures[i].party;
     agreement_read(out->document, (struct texts){signers, count}, arena, &out->terms);
-    out->terms.is_suspended = !slice_eq(state, SLICE("active"));
-    if (slice_eq(state, SLICE("ended"))) {
+    out->state = state_of_all(place, txn, id, &out->terms, arena);
+    out->terms.is_suspended = !slice_eq(out->state, SLICE("active"));
+    if (slice_eq(out->state, SLICE("ended"))) {
         out->terms.is_suspended = false;
         out->terms.has_end = true;
         out->terms.end_us = INT64_MIN;

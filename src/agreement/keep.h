@@ -21,11 +21,12 @@ struct keep_place {
 };
 
 /* Kinds of entries; `value` is JSON. */
-#define KEEP_DOCUMENT "agreement.put"  /* a version, whole */
-#define KEEP_STATE "agreement.state"   /* "active", "suspended" or "ended" */
-#define KEEP_CARD "partner.add"        /* a card */
-#define KEEP_CONFIRM "partner.confirm" /* the key, in base64, that people have compared */
-#define KEEP_REMOVE "partner.remove"   /* null */
+#define KEEP_DOCUMENT "agreement.put"    /* a version, whole */
+#define KEEP_STATE "agreement.state"     /* "active", "suspended" or "ended" */
+#define KEEP_PROPOSE "agreement.propose" /* the version that shall go to the other parties */
+#define KEEP_CARD "partner.add"          /* a card */
+#define KEEP_CONFIRM "partner.confirm"   /* the key, in base64, that people have compared */
+#define KEEP_REMOVE "partner.remove"     /* null */
 
 /* Append one entry and derive the table from it.  ERR_LIMIT: too long for an entry. */
 MUST_USE result keep_change(const struct keep_place *place, slice kind, slice id, slice value,
@@ -39,7 +40,8 @@ bool keep_apply(const struct keep_place *place, struct kv_txn *txn, slice kind, 
                 slice entry); /* false: not a kind of ours */
 void keep_clear_derived(const struct keep_place *place, struct kv_txn *txn);
 
-/* "active" unless it was said otherwise. */
+/* "active" unless it was said otherwise.  What another party said of it is kept apart, under the
+ * agreement's id, "@" and the party's: each takes back its own word alone. */
 slice keep_state(const struct keep_place *place, struct kv_txn *txn, slice id);
 bool keep_card(const struct keep_place *place, struct kv_txn *txn, slice partner, slice *card);
 bool keep_is_confirmed(const struct keep_place *place, struct kv_txn *txn, slice partner,
@@ -63,6 +65,7 @@ struct kept {
     const struct signature *signatures; /* all hold */
     size_t signature_count;
     struct agreement terms; /* with state and hash set; is_signed only by known keys */
+    slice state; /* of all parties' words the strictest: "active", "suspended", "ended" */
     char hash_text[80];
 };
 void kept_free(struct kept *kept); /* fits CLEANUP */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "agreement/accept.h"
 #include "base/time.h"
 #include "cli/pattern.h"
 #include "json/canonical.h"
@@ -124,26 +125,6 @@ static void draft_write(const struct keep_place *place, const struct template *t
     buf_put(out, SLICE("]}"));
 }
 
-/* Checked, put into canonical form with these signatures, and kept. */
-static result document_keep(const struct keep_place *place, slice text,
-                            const struct signature *signatures, size_t count, struct arena *arena,
-                            struct diag *diag)
-{
-    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
-    CLEANUP(buf_free) struct buf whole = BUF(TEXT_BYTES_MAX);
-    struct json_doc doc;
-    slice id;
-
-    TRY(json_parser_new(DOCUMENT_DEPTH_MAX, &parser, diag));
-    TRY(json_parse_copy(parser, text, &doc, diag));
-    struct value document = {&doc, doc.nodes};
-    TRY(document_check(document, arena, diag));
-    if (!value_text(value_get(document, SLICE("id")), arena, &id))
-        return diag_fail(diag, ERR_INVALID, "id: is missing");
-    TRY(document_write(document, signatures, count, &whole, diag));
-    return keep_change(place, SLICE(KEEP_DOCUMENT), id, buf_slice(&whole), SLICE("cli"), diag);
-}
-
 static int no_key(void)
 {
     return cli_fail(CLI_FAILED, "the node has no key yet: open it once for writing");
@@ -157,6 +138,7 @@ int cmd_agreement_draft(struct cli *cli)
     const char *name = cli_value(cli, "template");
     const struct template *template = template_find(name != NULL ? name : "bilateral");
     char uuid[UUID_TEXT_BYTES], id[64];
+    const struct merged unsigned_yet = {.count = 0};
     struct diag diag = {0};
     uint8_t chance[16];
     struct stix_id partner;
@@ -178,7 +160,7 @@ int cmd_agreement_draft(struct cli *cli)
     (void)snprintf(id, sizeof(id), "agreement--%.*s", UUID_TEXT_BYTES, uuid);
     draft_write(&place, template, cli_value(cli, "name"), slice_text(cli->words[0]), slice_text(id),
                 &text);
-    if (failed(document_keep(&place, buf_slice(&text), NULL, 0, &arena, &diag)))
+    if (failed(agreement_put(&place, buf_slice(&text), &unsigned_yet, SLICE("cli"), &arena, &diag)))
         return cli_failed(&diag);
     (void)printf(cli->json ? "{\"id\":\"%s\"}\n" : "%s\n", id);
     return CLI_OK;
@@ -186,74 +168,16 @@ int cmd_agreement_draft(struct cli *cli)
 
 /* ---- edit and accept ---- */
 
-/* What is in force is changed by a higher version alone; a draft may be written anew. */
-static result version_follows(const struct kept *held, struct value document, slice id,
-                              struct diag *diag)
-{
-    struct value version = value_get(document, SLICE("version"));
-    struct hash256 hash;
-    int64_t number;
-
-    TRY(document_hash(document, &hash, diag));
-    if (!json_i64(version.doc, version.node, &number) || number < held->version ||
-        (number == held->version && held->signature_count > 0 && !hash256_eq(&hash, &held->hash)))
-        return diag_fail(diag, ERR_CONFLICT,
-                         "%.*s: version %lld is signed: a change is version %lld or higher",
-                         SLICE_ARG(id), (long long)held->version, (long long)held->version + 1);
-    return OK;
-}
-
-struct merged {
-    struct signature items[PARTIES_MAX];
-    size_t count;
-};
-
-static void merge(struct merged *merged, const struct signature *signatures, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        bool is_there = false;
-
-        for (size_t j = 0; j < merged->count; j++)
-            is_there |= slice_eq(merged->items[j].party, signatures[i].party);
-        if (!is_there && merged->count < PARTIES_MAX)
-            merged->items[merged->count++] = signatures[i];
-    }
-}
-
 static result document_take(const struct keep_place *place, const char *path, const char *id_asked,
                             struct arena *arena, slice *id, struct diag *diag)
 {
     CLEANUP(buf_free) struct buf text = BUF(TEXT_BYTES_MAX);
-    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
-    CLEANUP(kept_free) struct kept held = {0};
-    CLEANUP(kv_abort) struct kv_txn txn = {0};
-    const struct signature *signatures;
-    struct merged merged = {.count = 0};
-    struct hash256 hash;
-    struct json_doc doc;
-    bool found = false;
-    size_t count;
+    bool is_new;
 
     TRY(cli_file_read(path, &text, diag));
-    TRY(json_parser_new(DOCUMENT_DEPTH_MAX, &parser, diag));
-    TRY(diag_within(diag, json_parse_copy(parser, buf_slice(&text), &doc, diag), "%s", path));
-    struct value document = {&doc, doc.nodes};
-    TRY(diag_within(diag, document_check(document, arena, diag), "%s", path));
-    TRY(document_hash(document, &hash, diag));
-    TRY(diag_within(diag, document_signatures(document, &hash, arena, &signatures, &count, diag),
-                    "%s", path));
-    if (!value_text(value_get(document, SLICE("id")), arena, id) ||
-        (id_asked != NULL && !slice_eq(*id, slice_text(id_asked))))
-        return diag_fail(diag, ERR_INVALID, "%s: is of another agreement", path);
-    kv_begin_read(place->kv, &txn, diag);
-    TRY(keep_read(place, &txn, *id, 0, arena, &held, &found, diag));
-    if (found)
-        TRY(version_follows(&held, document, *id, diag));
-    merge(&merged, signatures, count);
-    if (found && hash256_eq(&hash, &held.hash))
-        merge(&merged, held.signatures, held.signature_count);
-    kv_abort(&txn);
-    return document_keep(place, buf_slice(&text), merged.items, merged.count, arena, diag);
+    result r = agreement_accept(place, buf_slice(&text), slice_text(id_asked), SLICE("cli"), arena,
+                                id, &is_new, diag);
+    return r.code == ERR_CONFLICT ? r : diag_within(diag, r, "%s", path);
 }
 
 static int take(struct cli *cli, const char *path, const char *id_asked)
@@ -303,10 +227,10 @@ static result sign_with(const struct node *node, const struct keep_place *place,
     document_signed_bytes(&held->hash, message);
     memcpy(own.key, place->key, sizeof(own.key));
     ed25519_sign(node->ledger.node_key.seed, slice_of(message, sizeof(message)), own.bytes);
-    merge(&merged, &own, 1);
-    merge(&merged, held->signatures, held->signature_count);
+    signatures_merge(&merged, &own, 1);
+    signatures_merge(&merged, held->signatures, held->signature_count);
     json_minify(held->document.doc, held->document.node, &text);
-    return document_keep(place, buf_slice(&text), merged.items, merged.count, arena, diag);
+    return agreement_put(place, buf_slice(&text), &merged, SLICE("cli"), arena, diag);
 }
 
 int cmd_agreement_sign(struct cli *cli)
@@ -410,9 +334,38 @@ int cmd_agreement_show(struct cli *cli)
     return newest_write(cli, NULL);
 }
 
+/* It goes to the other parties with the exchange. */
+static int propose_send(struct cli *cli)
+{
+    CLEANUP(node_close) struct node node = {0};
+    CLEANUP(arena_free) struct arena arena = ARENA(AGREEMENT_ARENA_BYTES_MAX);
+    CLEANUP(kept_free) struct kept held = {0};
+    CLEANUP(kv_abort) struct kv_txn txn = {0};
+    struct diag diag = {0};
+    char version[24];
+
+    if (cli->word_count != 1 || cli_has(cli, "output"))
+        return cli_misused(cli, "takes an agreement's id; --send and --output exclude each other");
+    int code = cli_node_open(cli, false, &node);
+    if (code != CLI_OK)
+        return code;
+    struct keep_place place = node_keep(&node);
+    kv_begin_read(place.kv, &txn, &diag);
+    code = cli_agreement(&place, &txn, cli->words[0], false, &arena, &held);
+    kv_abort(&txn);
+    if (code != CLI_OK)
+        return code;
+    (void)snprintf(version, sizeof(version), "%" PRId64, held.version);
+    if (failed(keep_change(&place, SLICE(KEEP_PROPOSE), slice_text(cli->words[0]),
+                           slice_text(version), SLICE("cli"), &diag)))
+        return cli_failed(&diag);
+    cli_say(cli, "version %s goes to the other parties with the exchange", version);
+    return CLI_OK;
+}
+
 int cmd_agreement_propose(struct cli *cli)
 {
-    return newest_write(cli, cli_value(cli, "output"));
+    return cli_has(cli, "send") ? propose_send(cli) : newest_write(cli, cli_value(cli, "output"));
 }
 
 static int list_one(const struct cli *cli, slice id, slice state, const struct kept *held)
@@ -462,7 +415,7 @@ int cmd_agreement_list(struct cli *cli)
         code = cli_agreement(&place, &txn, arena_text(&arena, id), false, &arena, &held);
         if (code != CLI_OK)
             return code;
-        code = list_one(cli, id, keep_state(&place, &txn, id), &held);
+        code = list_one(cli, id, held.state, &held);
         if (code != CLI_OK)
             return code;
         arena_reset(&arena);

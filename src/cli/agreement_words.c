@@ -62,7 +62,7 @@ int cmd_agreement_explain(struct cli *cli)
     if (code != CLI_OK)
         return code;
     const struct agreement *terms = &view.held.terms;
-    slice state = keep_state(&view.place, &view.txn, slice_text(cli->words[0]));
+    slice state = view.held.state;
     cli_print_text(stdout, terms->name);
     (void)printf(", version %lld: %.*s, %s\n", (long long)view.held.version, SLICE_ARG(state),
                  terms->is_signed ? "signed by all" : "not signed by all: nothing goes yet");

@@ -3,6 +3,8 @@
 #include "agreement/release.h"
 #include "gate/offer.h"
 #include "sync/giveback.h"
+#include "sync/items.h"
+#include "sync/recall.h"
 
 #include "base/banned.h"
 
@@ -109,6 +111,8 @@ static result release_offer(struct feed *feed, struct value entry, struct diag *
         !value_text(value_get(entry, SLICE("version")), &feed->arena, &version) ||
         !value_text(value_get(entry, SLICE("agreement")), &feed->arena, &agreement))
         return OK;
+    if (recall_is_behind(feed->place, &feed->view.txn, object, feed->at.entry))
+        return OK;
     TRY(version_find(feed, object, version, &item, &found, diag));
     if (!found)
         return OK;
@@ -157,6 +161,18 @@ static result additions_offer(struct feed *feed, struct value entry, struct diag
 
 /* ---- the walk ---- */
 
+static result item_offer(struct feed *feed, slice kind, struct value entry, struct diag *diag)
+{
+    CLEANUP(buf_free) struct buf item = BUF((size_t)1 << 20);
+    bool is_due;
+
+    TRY(item_of_entry(feed->place, &feed->view.txn, kind, entry, feed->partner, &feed->arena, &item,
+                      &is_due, diag));
+    if (is_due)
+        feed->is_full = !batch_item(feed->out, buf_slice(&item));
+    return OK;
+}
+
 static result entry_offer(struct feed *feed, slice text, struct diag *diag)
 {
     struct ledger_entry entry;
@@ -167,7 +183,7 @@ static result entry_offer(struct feed *feed, slice text, struct diag *diag)
         return release_offer(feed, root, diag);
     if (slice_eq(entry.kind, SLICE("objects")))
         return additions_offer(feed, root, diag);
-    return OK;
+    return item_offer(feed, entry.kind, root, diag);
 }
 
 static bool is_enough(const struct feed *feed)

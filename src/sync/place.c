@@ -6,6 +6,7 @@
 #include "agreement/card.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "sync/recall.h"
 
 #include "base/banned.h"
 
@@ -20,7 +21,8 @@ struct key {
     char bytes[KEY_BYTES_MAX];
 };
 
-static const char *const kinds[] = {SYNC_SENT, SYNC_RECEIPT, SYNC_RECEIVED, SYNC_REFUSED};
+static const char *const kinds[] = {SYNC_SENT, SYNC_RECEIPT, SYNC_RECEIVED, SYNC_REFUSED,
+                                    SYNC_RECALL};
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static bool is_kind(slice kind)
@@ -125,6 +127,15 @@ static bool row_put(const struct sync_place *place, struct kv_txn *txn, slice ki
     return true;
 }
 
+static bool entry_apply(const struct sync_place *place, struct kv_txn *txn, slice kind,
+                        uint64_t number, struct value entry, struct arena *arena)
+{
+    if (slice_eq(kind, SLICE(SYNC_RECALL)))
+        return recall_apply(place, txn, number, entry, arena);
+    return row_put(place, txn, kind, entry, arena) &&
+           (!slice_eq(kind, SLICE(SYNC_RECEIPT)) || recall_apply_receipt(place, txn, entry, arena));
+}
+
 bool sync_apply(const struct sync_place *place, struct kv_txn *txn, slice kind, uint64_t number,
                 slice text)
 {
@@ -138,7 +149,7 @@ bool sync_apply(const struct sync_place *place, struct kv_txn *txn, slice kind, 
     if (succeeded(r))
         r = ledger_parse(parser, text, &entry, txn->diag);
     if (succeeded(r) &&
-        !row_put(place, txn, kind, (struct value){&entry.doc, entry.doc.nodes}, &arena))
+        !entry_apply(place, txn, kind, number, (struct value){&entry.doc, entry.doc.nodes}, &arena))
         r = diag_fail(txn->diag, ERR_CORRUPT, "an entry of the exchange is not what it must be");
     if (failed(r))
         kv_fail(txn, diag_within(txn->diag, r, "log: entry %" PRIu64, number));

@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 #include "gate/offer.h"
+#include "sync/items.h"
 
 #include "base/banned.h"
 
@@ -273,6 +274,28 @@ static result collection_of_partners(struct taking *t, struct diag *diag)
     return diag_fail(diag, ERR_CONFLICT, "the collection of partners' objects cannot be made");
 }
 
+/* ---- what is no object ---- */
+
+static result items_take(struct taking *t, struct diag *diag)
+{
+    for (size_t i = 0; i < t->batch->head.count; i++) {
+        struct sync_result one;
+
+        if (t->batch->items[i].kind == SYNC_ITEM_OBJECT)
+            continue;
+        arena_reset(&t->one);
+        TRY(item_take(t->place, t->partner->id, &t->batch->items[i], &t->one, &one, diag));
+        if (slice_eq(one.outcome, SLICE("refused")))
+            refuse(t, i, one.id, one.reason);
+        else if (one.outcome.len > 0 && t->result_count < RESULTS_MAX) {
+            one.index = i;
+            one.id = arena_copy(&t->arena, one.id);
+            t->results[t->result_count++] = one;
+        }
+    }
+    return OK;
+}
+
 /* ---- the receipt ---- */
 
 static result received_note(struct taking *t, slice receipt, struct diag *diag)
@@ -365,6 +388,7 @@ result sync_take(const struct sync_place *place, const struct sync_partner *part
     TRY(head_check(&t, diag));
     TRY(offer_open(&place->keep, &t.view, partner->id, place->keep.own, &t.offer, diag));
     TRY(objects_take(&t, diag));
+    TRY(items_take(&t, diag));
     TRY(receipt_make(&t, receipt, diag));
     return received_note(&t, buf_slice(receipt), diag);
 }

@@ -345,3 +345,147 @@ def test_what_partners_may_not_ask(pair, path, code):
     lying(tokyo)
     telaviv.start()
     assert ask_as(tokyo, telaviv, "GET", path)[0] == code
+
+
+# ---- what else travels ----
+
+def both_now(*nodes, times=1):
+    """Each serves while the others ask, by hand, so that nothing is left to chance."""
+    for _ in range(times):
+        for node in nodes:
+            node.start()
+        for node in nodes:
+            node.run("sync", "now", check=False)
+        for node in nodes:
+            node.stop()
+
+
+def test_an_agreement_is_proposed_signed_and_suspended_over_the_wire(nodes, tmp_path):
+    tokyo, telaviv = nodes
+    introduce(tokyo, telaviv, tmp_path)
+    tokyo.start(), telaviv.start()
+    agreement = tokyo.run("agreement", "draft", telaviv.id).out.strip()
+    time.sleep(1)
+    assert telaviv.rows("agreement", "list") == []  # a draft is nobody else's business
+    tokyo.run("agreement", "propose", agreement, "--send")
+    until(lambda: telaviv.rows("agreement", "list"))
+    telaviv.run("agreement", "sign", agreement)
+    until(lambda: len(tokyo.rows("agreement", "list")[0]["signatures"]) == 1)
+    tokyo.run("agreement", "sign", agreement)
+    for node in nodes:
+        until(lambda: node.rows("agreement", "list")[0]["signed"])
+    assert tokyo.rows("agreement", "list")[0]["hash"] == telaviv.rows("agreement", "list")[0]["hash"]
+    telaviv.take([indicator(0, object_marking_refs=[GREEN])])
+
+    def verdict():
+        return telaviv.rows("agreement", "test", indicator(0)["id"])[0]["decision"]
+
+    assert verdict() == "share"
+    tokyo.run("agreement", "suspend", agreement, "--reason", "until Monday")
+    until(lambda: verdict() == "refuse")
+    telaviv.run("agreement", "suspend", agreement)
+    tokyo.run("agreement", "resume", agreement)
+    time.sleep(1)
+    assert verdict() == "refuse"  # its own word still stands
+    telaviv.run("agreement", "resume", agreement)
+    until(lambda: verdict() == "share")
+    tokyo.run("agreement", "end", agreement)
+    until(lambda: telaviv.rows("agreement", "list")[0]["state"] == "ended")
+    counts = [len(node.rows("audit", "--kind", "agreement.put")) for node in nodes]
+    assert max(counts) <= 5  # nothing goes round and round
+
+
+def test_a_sighting_goes_back_to_who_gave_the_indicator(pair, tmp_path):
+    tokyo, telaviv = pair
+    telaviv.take([indicator(7, object_marking_refs=[GREEN])])
+    telaviv.run("release", indicator(7)["id"])
+    both_now(telaviv, tokyo)
+    tokyo.take([indicator(8, object_marking_refs=[GREEN])])  # its own: nobody else's business
+    log = tmp_path / "eve.json"
+    log.write_text("".join(json.dumps({
+        "timestamp": f"2026-02-01T00:00:0{i}.000000+0000", "event_type": "flow", "proto": "TCP", "src_ip": "192.0.2.33",
+        "src_port": 1000 + i, "dest_ip": f"198.51.0.{7 + i % 2}", "dest_port": 443}) + "\n" for i in range(4)))
+    tokyo.run("scan", "--report", log, check=False)
+    assert len(tokyo.rows("sighting", "list")) == 2
+    both_now(tokyo, telaviv)
+    sightings = telaviv.rows("search", "--type", "sighting")
+    assert len(sightings) == 1
+    seen = json.loads(telaviv.run("show", "--raw", sightings[0]["id"]).out)
+    assert seen["sighting_of_ref"] == indicator(7)["id"] and seen["count"] == 2 and seen["created_by_ref"] == tokyo.id
+    assert "where_sighted_refs" not in seen and "observed_data_refs" not in seen
+    assert "192.0.2.33" not in json.dumps(seen)
+    entry, = [row["data"] for row in telaviv.rows("audit", "--kind", "objects") if "partner" in row["data"]["origin"]]
+    assert tokyo.id in entry["origin"]
+    # What came from a partner does not return to it, however often they ask.
+    before = status(tokyo, telaviv)["in"]["objects"]
+    both_now(tokyo, telaviv, times=2)
+    assert status(tokyo, telaviv)["in"]["objects"] == before
+    assert len(tokyo.rows("search", "--type", "sighting")) == 2
+
+
+def test_a_recall_reaches_the_holder_who_removes_it_and_answers(pair):
+    tokyo, telaviv = pair
+    ids = [indicator(i)["id"] for i in range(3)]
+    telaviv.take([indicator(i, object_marking_refs=[GREEN]) for i in range(3)])
+    telaviv.run("release", *ids[:2])
+    both_now(telaviv, tokyo)
+    assert holds(tokyo, ids[0]) and holds(tokyo, ids[1])
+    row, = telaviv.rows("recall", ids[0], "--reason", "it was wrong")
+    assert row["holders"] == [{"partner": tokyo.id, "answered": False}]
+    both_now(telaviv, tokyo)
+    assert not holds(tokyo, ids[0]) and holds(tokyo, ids[1]) and holds(telaviv, ids[0])
+    row, = telaviv.rows("recall", "list")
+    holder, = row["holders"]
+    assert (holder["partner"], holder["answered"], holder["outcome"]) == (tokyo.id, True, "removed")
+    row, = tokyo.rows("recall", "list")
+    assert row["by"] == telaviv.id and row["reason"] == "it was wrong"
+    row, = telaviv.rows("recall", ids[2], "--reason", "nobody has it")
+    assert row["holders"] == []
+    for node in pair:
+        node.run("rebuild")
+    assert telaviv.rows("recall", "list")[0]["holders"] + telaviv.rows("recall", "list")[1]["holders"] == [holder]
+    assert telaviv.run("recall", ids[0], check=False).returncode == 2
+    assert telaviv.run("recall", "x", "--reason", "y", check=False).returncode == 2
+
+
+def test_a_partner_cannot_recall_what_another_gave(pair):
+    tokyo, telaviv = pair
+    tokyo.take([indicator(0, object_marking_refs=[GREEN])])
+    item = {"kind": "recall", "recall": "recall--11111111-1111-4111-8111-111111111111", "reason": "gone",
+            "objects": [indicator(0)["id"]]}
+    body = signed_batch(lying(telaviv), telaviv.id, tokyo.id, "0.0", "9.0", [], [(None, json.dumps(item))])
+    with Liar(telaviv, body) as liar:
+        tokyo.run("sync", "now")
+    assert holds(tokyo, indicator(0)["id"])
+    assert [one["outcome"] for one in liar.receipts[0]["results"]] == ["not held"]
+
+
+def test_three_nodes_in_a_ring_hold_an_object_once_with_its_way(tmp_path):
+    made = [make(tmp_path / name) for name in ("one", "two", "three")]
+    one, two, three = made
+    try:
+        for a, b in ((one, two), (two, three), (three, one)):
+            introduce(a, b, tmp_path)
+            a.next = agree((a, b), tmp_path, b.id, "indicators")
+        first = indicator(0, object_marking_refs=[GREEN])
+        one.take([first])
+        one.run("release", first["id"], "--agreement", one.next)
+        both_now(one, two)
+        two.run("release", first["id"], "--agreement", two.next)
+        both_now(two, three)
+        assert holds(three, first["id"])
+        three.run("release", first["id"], "--agreement", three.next, check=False)
+        both_now(*made, times=2)
+        for node in made:
+            assert len(json.loads(node.run("export").out)["objects"]) == 1
+        entry, = [row["data"] for row in three.rows("audit", "--kind", "objects") if "partner" in row["data"]["origin"]]
+        path = json.loads(entry["origin"].removeprefix("partner "))["path"]
+        assert [(hop["from"], hop["to"]) for hop in path] == [(one.id, two.id), (two.id, three.id)]
+        assert status(one, three)["in"]["objects"] == 0
+        # A recall goes the whole way.
+        one.run("recall", first["id"], "--reason", "wrong")
+        both_now(*made, times=2)
+        assert [holds(node, first["id"]) for node in made] == [True, False, False]
+    finally:
+        for node in made:
+            node.stop()

@@ -69,7 +69,7 @@ COMMANDS = {
         "agreement draft", "agreement edit", "agreement sign", "agreement propose", "agreement accept",
         "agreement list", "agreement show", "agreement explain", "agreement suspend", "agreement resume",
         "agreement end", "agreement diff", "partner show", "agreement decide", "partner card", "partner add", "partner confirm", "partner list",
-        "partner remove", "sync now", "sync status", "remove", "ledger head", "ledger check-consistency", "ledger verify", "ledger keys",
+        "partner remove", "sync now", "sync status", "recall", "recall list", "remove", "ledger head", "ledger check-consistency", "ledger verify", "ledger keys",
         "ledger witness add", "ledger witness list", "ledger witness remove", "ledger witness evidence", "status",
         "rebuild", "config list", "config check", "completion", "man", "version", "help"], "none"),
 }
