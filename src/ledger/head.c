@@ -99,16 +99,27 @@ bool ledger_head_at(struct kv_txn *txn, kv_table log, uint64_t size, slice *note
     return kv_get(txn, ledger_fact_table(log), ledger_fact_key(HEAD, size, key), note);
 }
 
-bool ledger_head_next(struct kv_txn *txn, kv_table log, uint64_t least_size, slice *note)
+bool ledger_head_from(struct kv_txn *txn, kv_table log, uint64_t least_size, uint64_t *size,
+                      slice *note)
 {
     CLEANUP(kv_cursor_close) struct kv_cursor cursor = {0};
     char key[LEDGER_FACT_KEY_BYTES];
+    struct reader reader;
 
     kv_cursor_open(txn, ledger_fact_table(log), &cursor);
     if (!kv_seek(&cursor, ledger_fact_key(HEAD, least_size, key)) || !is_head(&cursor))
         return false;
+    reader = READER(slice_from(cursor.key, 1));
+    *size = read_u64(&reader);
     *note = cursor.value;
     return true;
+}
+
+bool ledger_head_next(struct kv_txn *txn, kv_table log, uint64_t least_size, slice *note)
+{
+    uint64_t size;
+
+    return ledger_head_from(txn, log, least_size, &size, note);
 }
 
 result ledger_head_parse(slice bytes, struct note *note, struct checkpoint *out, struct diag *diag)
@@ -170,13 +181,11 @@ static result last_entry_fits(const struct ledger *ledger, struct kv_txn *txn, s
                      (unsigned long long)count - 1);
 }
 
-/* The file outlives a database that was put back without it. */
-static result head_file_check(const struct ledger *ledger, struct kv_txn *txn, struct diag *diag)
+result ledger_head_file_check(const struct ledger *ledger, struct kv_txn *txn, const char *path,
+                              struct diag *diag)
 {
-    char path[PATH_BYTES_MAX], bytes[NOTE_BYTES_MAX];
+    char bytes[NOTE_BYTES_MAX];
     struct checkpoint checkpoint;
-
-    (void)snprintf(path, sizeof(path), "%s/ledger.head", ledger->folder);
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (file < 0 && errno == ENOENT)
         return OK;
@@ -196,6 +205,7 @@ result ledger_check(const struct ledger *ledger, struct diag *diag)
 {
     CLEANUP(kv_abort) struct kv_txn txn = {0};
     struct checkpoint checkpoint;
+    char path[PATH_BYTES_MAX];
     slice last;
 
     kv_begin_read(ledger->kv, &txn, diag);
@@ -204,7 +214,9 @@ result ledger_check(const struct ledger *ledger, struct diag *diag)
         TRY(diag_within(diag, head_is_borne_out(ledger, &txn, last, &checkpoint, diag), "ledger"));
     TRY(txn.state);
     TRY(diag_within(diag, last_entry_fits(ledger, &txn, diag), "ledger"));
-    return head_file_check(ledger, &txn, diag);
+    /* The file outlives a database that was put back without it. */
+    (void)snprintf(path, sizeof(path), "%s/ledger.head", ledger->folder);
+    return ledger_head_file_check(ledger, &txn, path, diag);
 }
 
 /* ---- signing ---- */

@@ -40,6 +40,10 @@ void ledger_close(struct ledger *ledger); /* wipes the keys */
  * Costs a proof's look-ups, whatever the size.  ERR_CORRUPT says what does not fit. */
 MUST_USE result ledger_check(const struct ledger *ledger, struct diag *diag);
 
+/* The same for the head in a file; a file that is not there says nothing. */
+MUST_USE result ledger_head_file_check(const struct ledger *ledger, struct kv_txn *txn,
+                                       const char *path, struct diag *diag);
+
 /* Sign a head when there is anything new.  ERR_CORRUPT when the log contradicts the last one. */
 MUST_USE result ledger_head_sign(const struct ledger *ledger, bool *is_new, struct diag *diag);
 
@@ -47,6 +51,10 @@ MUST_USE result ledger_head_sign(const struct ledger *ledger, bool *is_new, stru
 bool ledger_head_last(struct kv_txn *txn, kv_table log, slice *note);
 bool ledger_head_at(struct kv_txn *txn, kv_table log, uint64_t size, slice *note);
 bool ledger_head_next(struct kv_txn *txn, kv_table log, uint64_t least_size, slice *note);
+/* The same with the size that it is kept under, whatever it says itself: for who checks them all.
+ */
+bool ledger_head_from(struct kv_txn *txn, kv_table log, uint64_t least_size, uint64_t *size,
+                      slice *note);
 
 /* A head of ours taken apart.  ERR_CORRUPT: it cannot be. */
 MUST_USE result ledger_head_parse(slice bytes, struct note *note, struct checkpoint *out,

@@ -229,6 +229,7 @@ static result all_put(struct exporter *exporter)
 {
     CLEANUP(buf_free) struct buf vkey = BUF(NOTE_KEY_TEXT_BYTES_MAX + 1);
     struct checkpoint checkpoint;
+    char path[PATH_BYTES_MAX];
     struct note note;
     slice head;
 
@@ -238,6 +239,9 @@ static result all_put(struct exporter *exporter)
     }
     TRY(ledger_head_parse(head, &note, &checkpoint, exporter->diag));
     exporter->counts->size = checkpoint.size;
+    (void)snprintf(path, sizeof(path), "%s/checkpoint", exporter->folder);
+    /* One that is there already is of this log, and of a history that goes on here. */
+    TRY(ledger_head_file_check(exporter->ledger, &exporter->txn, path, exporter->diag));
     TRY(level_put(exporter, true, 0));
     for (unsigned level = 0; level < TILE_LEVELS_MAX; level++)
         TRY(level_put(exporter, false, level));

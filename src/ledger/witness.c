@@ -305,6 +305,17 @@ bool evidence_at(struct kv_txn *txn, kv_table log, uint64_t number, struct evide
     return false;
 }
 
+bool evidence_hash(struct kv_txn *txn, kv_table log, uint64_t number, struct hash256 *out)
+{
+    char key[LEDGER_FACT_KEY_BYTES];
+    slice row;
+
+    if (!kv_get(txn, ledger_fact_table(log), ledger_fact_key(EVIDENCE, number, key), &row))
+        return false;
+    *out = sha256(row);
+    return true;
+}
+
 /* The same text again tells nothing new, whatever proof came with it. */
 static bool is_kept(struct kv_txn *txn, kv_table log, slice text, uint64_t *count)
 {

@@ -47,6 +47,8 @@ struct evidence {
     slice first, second; /* borrowed from the transaction */
 };
 bool evidence_at(struct kv_txn *txn, kv_table log, uint64_t number, struct evidence *out);
+/* SHA-256 of the record as it is kept, which its entry "witness.split" has; false: none there. */
+bool evidence_hash(struct kv_txn *txn, kv_table log, uint64_t number, struct hash256 *out);
 
 /* ---- derived again from entries ---- */
 

@@ -292,27 +292,37 @@ static void entry_apply(struct node *node, struct kv_txn *txn, struct json_parse
                                (unsigned long long)number, SLICE_ARG(entry.kind));
 }
 
+void node_derive(struct node *node, struct kv_txn *txn)
+{
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    uint64_t count = ledger_count(txn, store_log_table(node->store));
+    struct allow_place allow = node_allow(node);
+    struct keep_place keep = node_keep(node);
+    struct sync_place sync = node_sync(node);
+    result made = json_parser_new(LEDGER_DEPTH_MAX, &parser, txn->diag);
+
+    if (failed(made)) {
+        kv_fail(txn, made);
+        return;
+    }
+    store_clear_derived(node->store, txn);
+    account_clear_derived(node->accounts, txn);
+    ledger_clear_derived(txn, store_log_table(node->store));
+    allow_clear_derived(&allow, txn);
+    keep_clear_derived(&keep, txn);
+    sync_clear_derived(&sync, txn);
+    for (uint64_t number = 0; number < count && succeeded(txn->state); number++)
+        entry_apply(node, txn, parser, number);
+}
+
 static result rebuild_locked(struct node *node, struct hash256 *before, struct hash256 *after,
                              struct diag *diag)
 {
     CLEANUP(kv_abort) struct kv_txn txn = {0};
-    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
 
     TRY(hash_now(node, before, diag));
-    TRY(json_parser_new(LEDGER_DEPTH_MAX, &parser, diag));
     kv_begin_write(store_kv(node->store), &txn, diag);
-    uint64_t count = ledger_count(&txn, store_log_table(node->store));
-    store_clear_derived(node->store, &txn);
-    account_clear_derived(node->accounts, &txn);
-    ledger_clear_derived(&txn, store_log_table(node->store));
-    struct allow_place allow = node_allow(node);
-    allow_clear_derived(&allow, &txn);
-    struct keep_place keep = node_keep(node);
-    keep_clear_derived(&keep, &txn);
-    struct sync_place sync = node_sync(node);
-    sync_clear_derived(&sync, &txn);
-    for (uint64_t number = 0; number < count && succeeded(txn.state); number++)
-        entry_apply(node, &txn, parser, number);
+    node_derive(node, &txn);
     TRY(kv_commit(&txn));
     TRY(hash_now(node, after, diag));
     return ledger_check(&node->ledger, diag);

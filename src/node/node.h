@@ -42,6 +42,9 @@ void node_close(struct node *node);
 MUST_USE result node_rebuild(struct node *node, struct hash256 *before, struct hash256 *after,
                              struct diag *diag);
 
+/* The same into this transaction, for who looks and does not keep it; a failure stays in it. */
+void node_derive(struct node *node, struct kv_txn *txn);
+
 /* Be the one server of the folder.  ERR_CONFLICT names the process that is. */
 MUST_USE result node_lock_serve(struct node *node, int *lock, struct diag *diag);
 

@@ -1,5 +1,6 @@
 #include "store/check.h"
 
+#include "ledger/tree.h"
 #include "store/files.h"
 #include "store/hash.h"
 
@@ -53,16 +54,6 @@ static void record_fill(const struct stix_object *object, struct record *record)
     record->spec = (uint8_t)object->spec;
 }
 
-/* RFC 6962: a leaf's hash has a zero byte in front, a node's a one, so that neither passes for the
- * other. */
-static struct hash256 leaf_of(const struct hash256 *hash)
-{
-    uint8_t bytes[1 + SHA256_BYTES] = {0};
-
-    memcpy(bytes + 1, hash->bytes, SHA256_BYTES);
-    return sha256(slice_of(bytes, sizeof(bytes)));
-}
-
 static result findings_keep(const struct checker *checker, struct arena *arena, struct checked *out,
                             struct diag *diag)
 {
@@ -113,7 +104,7 @@ static result understand(struct checker *checker, slice text, struct arena *aren
     out->type = arena_copy(arena, object.id.type);
     record_fill(&object, &out->record);
     TRY(json_canonical_hash(&doc, &doc.nodes[0], &checker->scratch, &out->record.hash, diag));
-    out->leaf = leaf_of(&out->record.hash);
+    out->leaf = tree_leaf(slice_of(out->record.hash.bytes, SHA256_BYTES));
     put_out(checker, &doc, &object, texts, terms, out);
     if (texts->overflowed || terms->overflowed || arena->overflowed || checker->arena.overflowed)
         return diag_fail(diag, ERR_LIMIT, "no memory to check it in");

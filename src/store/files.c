@@ -101,6 +101,11 @@ result files_check(struct store_files *files, uint64_t additions, uint64_t text_
 {
     uint64_t last = text_end / SEGMENT_BYTES;
 
+    if (additions > ADDITIONS_MAX || last >= SEGMENTS_MAX)
+        return diag_fail(diag, ERR_CORRUPT,
+                         "table meta: names %llu additions and %llu bytes of text, more than a "
+                         "store holds",
+                         (unsigned long long)additions, (unsigned long long)text_end);
     TRY(length_check(files->folder_fd, "directory", additions * RECORD_BYTES, diag));
     for (uint64_t segment = 0; segment * SEGMENT_BYTES < text_end; segment++) {
         uint64_t need = segment == last ? text_end % SEGMENT_BYTES : SEGMENT_BYTES;

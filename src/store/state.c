@@ -1,4 +1,5 @@
 /* The store as a function of its log: derive again, and a hash to compare by. */
+#include "store/bytes.h"
 #include "store/derive.h"
 #include "store/entries.h"
 #include "store/object_open.h"
@@ -57,6 +58,10 @@ static void hash_terms(struct state_hash *hash, struct kv_cursor *cursor)
         size_t count = posting_decode(cursor->key, cursor->value, seqs);
         for (size_t i = 0; i < count; i++)
             buf_u64(&hash->buf, seqs[i]);
+        /* What a walk skips by must be what it would have come to. */
+        if (cursor->value.len >= SEQ_BYTES &&
+            bytes_get(cursor->value.at, SEQ_BYTES) != seqs[count - 1])
+            hash_bytes(hash, cursor->value);
         hash_flush(hash, HASH_BUFFER_BYTES);
     }
 }
@@ -67,6 +72,78 @@ static void hash_table(struct state_hash *hash, struct kv_cursor *cursor)
         hash_bytes(hash, cursor->key);
         hash_bytes(hash, cursor->value);
     }
+}
+
+/* Derived tables of the store, its facts, and the tables of other modules. */
+static bool table_at(const struct store *store, size_t index, kv_table *out)
+{
+    if (index < DERIVED_COUNT)
+        *out = derived[index];
+    else if (index == DERIVED_COUNT)
+        *out = TABLE_META;
+    else
+        *out = TABLE_COUNT + (kv_table)(index - DERIVED_COUNT - 1);
+    return store->tables[*out] != NULL;
+}
+
+const char *store_table_name(const struct store *store, size_t index)
+{
+    kv_table table;
+
+    return table_at(store, index, &table) ? store->tables[table] : NULL;
+}
+
+result store_table_hash(struct store *store, struct kv_txn *txn, size_t index, struct hash256 *out,
+                        struct diag *diag)
+{
+    CLEANUP(buf_free) struct buf buf = BUF(8 * HASH_BUFFER_BYTES);
+    struct state_hash hash = {.buf = buf};
+    struct kv_cursor cursor;
+    kv_table table;
+
+    if (!table_at(store, index, &table))
+        return diag_fail(diag, ERR_MISSING, "there is no table %zu", index);
+    sha256_init(&hash.sha);
+    kv_cursor_open(txn, table, &cursor);
+    if (table == TABLE_TERMS)
+        hash_terms(&hash, &cursor);
+    else
+        hash_table(&hash, &cursor);
+    kv_cursor_close(&cursor);
+    hash_flush(&hash, 0);
+    *out = sha256_end(&hash.sha);
+    buf = hash.buf;
+    if (buf.overflowed)
+        return diag_fail(diag, ERR_LIMIT, "no memory to hash in");
+    return txn->state;
+}
+
+result store_facts_check(struct store_view *view, struct diag *diag)
+{
+    static const char *const names[] = {META_FORMAT,  META_SEQ_END,     META_TEXT_END,
+                                        META_PENDING, META_COLLECTIONS, META_REMOVED};
+    struct kv_txn *txn = &view->txn;
+    uint64_t text_end = 0, rows = 0;
+    struct record last;
+    slice value;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        rows += kv_get(txn, TABLE_META, slice_text(names[i]), &value);
+    if (meta_get(txn, META_FORMAT, 0) != STORE_FORMAT || rows != kv_count(txn, TABLE_META))
+        return diag_fail(diag, ERR_CORRUPT, "table meta: holds what this program did not write");
+    if (meta_get(txn, META_PENDING, 0) != 0)
+        return diag_fail(diag, ERR_CONFLICT, "an import is running: ask again when it is done");
+    TRY(files_check(&view->store->files, view->seq_end, meta_get(txn, META_TEXT_END, 0), diag));
+    if (view->seq_end > 0) {
+        if (!record_decode(files_record(&view->store->files, view->seq_end - 1), &last))
+            return diag_fail(diag, ERR_CORRUPT,
+                             "directory: record at byte %llu: bytes have changed",
+                             (unsigned long long)((view->seq_end - 1) * RECORD_BYTES));
+        text_end = last.text_at + last.text_bytes;
+    }
+    if (meta_get(txn, META_TEXT_END, 0) != text_end)
+        return diag_fail(diag, ERR_CORRUPT, "table meta: the end of the texts is another");
+    return txn->state;
 }
 
 result store_state_hash(struct store_view *view, struct hash256 *out, struct diag *diag)

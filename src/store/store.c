@@ -1,8 +1,10 @@
 #include "store/store.h"
 
 #include "ledger/ledger.h"
+#include "ledger/tree.h"
 #include "store/hash.h"
 #include "store/inside.h"
+#include "store/merkle.h"
 #include "store/postings.h"
 #include "store/writer.h"
 
@@ -253,11 +255,36 @@ result store_item_check(struct store_view *view, uint64_t seq, struct diag *diag
     if (dead_is(&view->txn, DEAD_REMOVED, seq))
         return OK;
     slice text = files_text(&view->store->files, record.text_at, record.text_bytes);
+    if (text.at != NULL && record.text_at % SEGMENT_BYTES != 0 && text.at[-1] != ',')
+        return diag_fail(diag, ERR_CORRUPT, "segments/%06llu: byte %llu: no comma between texts",
+                         (unsigned long long)(record.text_at / SEGMENT_BYTES),
+                         (unsigned long long)(record.text_at % SEGMENT_BYTES - 1));
     if (text.at == NULL || store_check32(text) != record.text_check)
         return diag_fail(diag, ERR_CORRUPT, "segments/%06llu: text at byte %llu: %s",
                          (unsigned long long)(record.text_at / SEGMENT_BYTES),
                          (unsigned long long)(record.text_at % SEGMENT_BYTES),
                          text.at == NULL ? "cannot be read" : "bytes have changed");
+    return OK;
+}
+
+result store_additions_root(struct store_view *view, uint64_t first, uint64_t count,
+                            struct hash256 *out, struct diag *diag)
+{
+    struct merkle merkle = {0};
+    struct record record;
+
+    if (first > view->seq_end || count > view->seq_end - first)
+        return diag_fail(diag, ERR_CORRUPT, "there are %llu additions, not %llu",
+                         (unsigned long long)view->seq_end, (unsigned long long)(first + count));
+    for (uint64_t seq = first; seq < first + count; seq++) {
+        if (!record_decode(files_record(&view->store->files, seq), &record))
+            return diag_fail(diag, ERR_CORRUPT,
+                             "directory: record at byte %llu: bytes have changed",
+                             (unsigned long long)(seq * RECORD_BYTES));
+        struct hash256 leaf = tree_leaf(slice_of(record.hash.bytes, SHA256_BYTES));
+        merkle_add(&merkle, &leaf);
+    }
+    *out = merkle_root(&merkle);
     return OK;
 }
 

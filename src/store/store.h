@@ -103,6 +103,11 @@ bool store_item_at(struct store_view *view, uint64_t seq, struct store_item *out
 int64_t store_added_us(struct store_view *view, uint64_t seq);
 /* The same with text checked against the record's checksum: ERR_CORRUPT names file and offset. */
 MUST_USE result store_item_check(struct store_view *view, uint64_t seq, struct diag *diag);
+/* The root that stands in the log's entry of these additions, from their records: a Merkle tree
+ * (RFC 6962, 2.1) over the hashes of the objects' canonical forms.  ERR_CORRUPT: there are not that
+ * many, or a record has changed. */
+MUST_USE result store_additions_root(struct store_view *view, uint64_t first, uint64_t count,
+                                     struct hash256 *out, struct diag *diag);
 
 /* ---- queries: filters are ANDed, the values of one filter ORed ---- */
 
@@ -244,6 +249,15 @@ void store_unlock(struct store *store);
 
 /* SHA-256 over every derived table, in order: equal states have equal hashes. */
 MUST_USE result store_state_hash(struct store_view *view, struct hash256 *out, struct diag *diag);
+
+/* The tables of the database that are derived, and the one of the store's own facts, by index; NULL
+ * past the last.  Equal contents have equal hashes. */
+const char *store_table_name(const struct store *store, size_t index);
+/* The store's own facts, which no entry gives: format and end of the texts.  ERR_CONFLICT while an
+ * import is running, ERR_CORRUPT says what is wrong. */
+MUST_USE result store_facts_check(struct store_view *view, struct diag *diag);
+MUST_USE result store_table_hash(struct store *store, struct kv_txn *txn, size_t index,
+                                 struct hash256 *out, struct diag *diag);
 
 /* Re-derive the tables of objects and collections from one entry of the log.  False: not a kind of
  * ours. */

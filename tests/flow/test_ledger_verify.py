@@ -1,11 +1,12 @@
 """What a node hands out of its ledger holds without it, and what was altered is named."""
 import pathlib
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from conftest import ROOT, indicator, program
+from conftest import ROOT, Node, indicator, program
 
 sys.path.insert(0, str(ROOT / "tests" / "verify"))
 import verify as second  # noqa: E402
@@ -42,8 +43,36 @@ def test_an_altered_entry_is_named_with_exit_5(node, out):
     assert done.returncode == 5 and "entry " in done.err and "is not the one that was bundled" in done.err
 
 
+def test_a_folder_of_another_log_or_history_takes_no_export(node, out, tmp_path):
+    other = Node(tmp_path / "other")
+    other.init()
+    done = other.run("ledger", "export", out / "log", check=False)
+    assert done.returncode == 5 and "checkpoint: the head of" in done.err and "is not signed by keys/log.key" in done.err
+    shutil.copytree(node.folder, tmp_path / "fork")
+    node.user("dan", "a long password of dan")
+    node.run("ledger", "export", out / "log")
+    before = {path: path.read_bytes() for path in (out / "log").rglob("*") if path.is_file()}
+    fork = Node(tmp_path / "fork")
+    fork.user("eve", "a long password of eve")
+    assert fork.run("ledger", "export", out / "log", check=False).returncode == 5
+    assert before == {path: path.read_bytes() for path in (out / "log").rglob("*") if path.is_file()}
+
+
+def test_a_damaged_page_is_an_answer_not_a_crash(node, out):
+    index, page = node.folder / "index.mdb", 4096
+    data, said = index.read_bytes(), []
+    for at in range(2 * page, min(len(data), 40 * page), page):  # the pointers to what lies in it
+        index.write_bytes(data[:at + 16] + b"\xff" * 64 + data[at + 80:])
+        done = node.run("ledger", "verify", check=False, env={"ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:handle_abort=0"})
+        assert done.returncode in (0, 1, 5) and (done.returncode == 0) == (done.err == ""), (at, done.returncode, done.err)
+        said.append(done.err)
+    index.write_bytes(data)
+    assert any("a page is damaged" in text for text in said)
+    assert node.run("ledger", "verify").returncode == 0
+
+
 def test_the_own_folder_is_whole_until_an_object_is_altered(node, out):
-    row = node.rows("ledger", "verify", "--tables")[0]
+    row = node.rows("ledger", "verify")[0]
     assert row["verified"] and row["additions"] == 5
     segment = next((node.folder / "segments").iterdir())
     data = segment.read_bytes()
