@@ -111,16 +111,13 @@ static int folder_verify(struct cli *cli)
  * and when it does not come back the answer is no. */
 static int folder_verify_apart(struct cli *cli)
 {
+    struct diag diag = {0};
     int status = 0;
 
     (void)fflush(NULL);
     pid_t child = fork();
-    if (child < 0) {
-        struct diag diag = {0};
-
-        (void)diag_errno(&diag, errno, "a process to look with");
+    if (child < 0 && failed(diag_errno(&diag, errno, "a process to look with")))
         return cli_failed(&diag);
-    }
     if (child == 0) {
         int code = folder_verify(cli);
 

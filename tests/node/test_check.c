@@ -395,6 +395,14 @@ static void a_start_reads_the_end_of_the_log_alone(void **state)
     assert_int_equal(broken_now(), 0);
 }
 
+static int folder_remove(void **state)
+{
+    (void)state;
+    node_close(&node);
+    assert_int_equal(nftw(top, unlink_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,8 +421,5 @@ int main(void)
         return 1;
     (void)snprintf(folder, sizeof(folder), "%s/node", top);
     history_make();
-    int failures = cmocka_run_group_tests(tests, NULL, NULL);
-    node_close(&node);
-    (void)nftw(top, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
-    return failures;
+    return cmocka_run_group_tests(tests, NULL, folder_remove);
 }
