@@ -184,6 +184,33 @@ static bool number_of(const struct ledger_entry *entry, slice key, uint64_t *out
     return true;
 }
 
+static bool has_seq(const struct entry_filter *filter, uint64_t first, uint64_t count)
+{
+    for (size_t i = 0; i < filter->seq_count; i++)
+        if (filter->seqs[i] >= first && filter->seqs[i] - first < count)
+            return true;
+    return false;
+}
+
+/* Of runs of additions, [first, last] each. */
+static bool has_read(const struct entry_filter *filter, const struct ledger_entry *entry)
+{
+    const struct json_doc *doc = &entry->doc;
+
+    for (struct json_each each = json_each(doc, json_get(doc, doc->nodes, SLICE("runs")));
+         json_next(&each);) {
+        int64_t ends[2] = {0};
+        size_t count = 0;
+
+        for (struct json_each end = json_each(doc, each.value); count < 2 && json_next(&end);)
+            count += json_i64(doc, end.value, &ends[count]);
+        if (count == 2 && ends[0] >= 0 && ends[1] >= ends[0] &&
+            has_seq(filter, (uint64_t)ends[0], (uint64_t)(ends[1] - ends[0]) + 1))
+            return true;
+    }
+    return false;
+}
+
 static bool has_object(const struct entry_filter *filter, const struct ledger_entry *entry)
 {
     uint64_t first, count;
@@ -192,13 +219,12 @@ static bool has_object(const struct entry_filter *filter, const struct ledger_en
         return true;
     if (is_one_of(filter->objects, filter->object_count, text_of(entry, SLICE("object"))))
         return true;
+    if (slice_eq(entry->kind, SLICE("read")))
+        return has_read(filter, entry);
     if (!slice_eq(entry->kind, SLICE("objects")) || !number_of(entry, SLICE("first"), &first) ||
         !number_of(entry, SLICE("count"), &count))
         return false;
-    for (size_t i = 0; i < filter->seq_count; i++)
-        if (filter->seqs[i] >= first && filter->seqs[i] - first < count)
-            return true;
-    return false;
+    return has_seq(filter, first, count);
 }
 
 static bool entry_fits(const struct entry_filter *filter, const struct told_entry *told)
@@ -260,6 +286,8 @@ static const struct {
      "{count} objects were taken into collection {collection} from {origin}: {replaced} "
      "newer versions, {older} older, {held} held already, {conflicts} in conflict, "
      "{refused} refused; root {root}"},
+    {S("read"), "{objects} objects of collection {collection} were read in {requests} requests: "
+                "additions {runs}"},
     {S("release"), "{object} (version {version}) was released to {partner} under {agreement}, "
                    "without {removed}: {reason}"},
     {S("release.approve"), "{submission} was approved: {reason}"},

@@ -497,6 +497,7 @@ static void wait_for_stop(struct service *service, const sigset_t *signals, bool
             return;
         if (signal_number == SIGHUP)
             reload_logged(service, tls);
+        taxii_tick(service->taxii);
         supervisor_notify("WATCHDOG=1");
     }
 }

@@ -130,12 +130,12 @@ static bool entry_apply(struct kv_txn *txn, kv_table log, const struct ledger_en
             return false;
         kv_put(txn, ledger_fact_table(log), SLICE("s"), json_raw(&entry->doc, settings));
     }
-    return true; /* "export", "witness.split": told, and nothing follows from it */
+    return true; /* "export", "read", "witness.split": told, and nothing follows from it */
 }
 
 static bool is_ours(slice kind)
 {
-    static const slice kinds[] = {S("export"), S("settings"), S("witness.add"), S("witness.remove"),
+    static const slice kinds[] = {S("export"), S("read"), S("settings"), S("witness.add"), S("witness.remove"),
                                   S("witness.split")};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)

@@ -216,6 +216,8 @@ void get_objects(struct exchange *exchange)
         return;
     }
     dates_put(exchange, &page);
+    reads_note(exchange->taxii->reads, exchange->is_known ? &exchange->account : NULL,
+               exchange->collection.number, page.found.seqs, page.found.count);
     envelope_answer(exchange, &page);
 }
 

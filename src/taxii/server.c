@@ -285,6 +285,8 @@ result taxii_new(const struct taxii_options *options, struct taxii **out, struct
     const struct gate_options gate = {.keep = options->keep, .world = options->world};
     result made = gate_open(&gate, &taxii->gate, diag);
     if (succeeded(made))
+        made = reads_new(options->store, options->config->ledger_reads_s, &taxii->reads, diag);
+    if (succeeded(made))
         made = accepted_open(options->folder, &taxii->accepted, diag);
     if (succeeded(made))
         made = statuses_new(taxii, &taxii->statuses, diag);
@@ -302,6 +304,7 @@ void taxii_free(struct taxii **taxii)
         return;
     statuses_free(&(*taxii)->statuses);
     accepted_close(&(*taxii)->accepted);
+    reads_free(&(*taxii)->reads);
     gate_close(&(*taxii)->gate);
     (void)pthread_rwlock_destroy(&(*taxii)->config_lock);
     secret_wipe((*taxii)->next_key, TAXII_KEY_BYTES);
@@ -315,6 +318,12 @@ void taxii_configure(struct taxii *taxii, const struct config *config)
     (void)pthread_rwlock_wrlock(&taxii->config_lock);
     taxii->config = *config;
     (void)pthread_rwlock_unlock(&taxii->config_lock);
+    reads_configure(taxii->reads, config->ledger_reads_s);
+}
+
+void taxii_tick(struct taxii *taxii)
+{
+    reads_tick(taxii->reads);
 }
 
 void taxii_settle(struct taxii *taxii)

@@ -11,6 +11,7 @@
 #include "base/crypto.h"
 #include "gate/gate.h"
 #include "taxii/accepted.h"
+#include "taxii/reads.h"
 #include "taxii/taxii.h"
 #include "json/write.h"
 
@@ -26,7 +27,8 @@ struct taxii {
     struct store *store;
     struct accounts *accounts;
     const struct world *world;
-    struct gate *gate; /* owned: what leaves passes it */
+    struct gate *gate;   /* owned: what leaves passes it */
+    struct reads *reads; /* owned: and is counted */
     bool is_encrypted;
     uint8_t next_key[TAXII_KEY_BYTES];
     struct statuses *statuses;       /* owned */

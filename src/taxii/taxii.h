@@ -46,6 +46,9 @@ bool taxii_route_at(size_t index, slice *path, slice *methods);
 /* New settings, from now on (SIGHUP).  Copied. */
 void taxii_configure(struct taxii *taxii, const struct config *config);
 
+/* What is to be done now and then; called about once a second. */
+void taxii_tick(struct taxii *taxii);
+
 /* Wait until no POST is being taken in any more. */
 void taxii_settle(struct taxii *taxii);
 

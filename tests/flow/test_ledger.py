@@ -316,6 +316,38 @@ def test_the_story_of_an_object_is_told_in_order(node):
     assert all(row["actor"] == "cli" for row in node.rows("audit", "--actor", "cli"))
 
 
+def test_what_is_read_over_taxii_is_in_the_log_in_batches(node):
+    collection = node.collection("shared")
+    other = node.collection("other")
+    node.take([indicator(number) for number in range(7)], "--collection", collection)
+    for name in ("ann", "ben"):
+        node.user(name, PASSWORD, role="reader")
+        node.run("collection", "grant", name, "--read", "--collection", collection)
+    settings(node, ledger_reads_s=1)
+    node.serve()
+    ann, ben = node.token("ann"), node.token("ben")
+    path = f"/api/collections/{collection}/objects/"
+    for query in ("?limit=3", "?limit=2", f"?match[id]={indicator(5)['id']}"):
+        assert node.ask(path + query, token=ann).status == 200
+    assert node.ask(path, token=ben).status == 200
+    assert node.ask(f"/api/collections/{other}/objects/", token=ben).status in (403, 404)
+    assert node.ask(path + "?match[type]=malware", token=ben).status == 200  # nothing in it
+    until(lambda: len(node.rows("audit", "--kind", "read")) == 2)
+    rows = {row["actor"]: row["data"] for row in node.rows("audit", "--kind", "read")}
+    assert (rows["ann"]["requests"], rows["ann"]["objects"], rows["ann"]["runs"]) == (3, 6, [[0, 2], [5, 5]])
+    assert (rows["ben"]["requests"], rows["ben"]["objects"], rows["ben"]["runs"]) == (1, 7, [[0, 6]])
+    found = node.rows("audit", "--object", indicator(4)["id"], "--kind", "read")
+    assert [row["actor"] for row in found] == ["ben"]
+    path_of = node.folder / "entente.yaml"
+    path_of.write_text(path_of.read_text().replace("ledger_reads_s: 1\n", "ledger_reads_s: 86400\n"))
+    node.process.send_signal(signal.SIGHUP)
+    time.sleep(1.5)
+    assert node.ask(path + "?limit=1", token=ann).status == 200
+    node.stop()  # what was not due is entered at the stop
+    assert len(node.rows("audit", "--kind", "read", "--actor", "ann")) == 2
+    assert node.rows("rebuild")[0]["same"] is True and node.run("ledger", "verify").returncode == 0
+
+
 def test_what_leaves_is_in_the_log_first(node, tmp_path):
     node.take([indicator(number) for number in range(3)])
     node.run("export", "--output", tmp_path / "out.json", "--type", "indicator")
