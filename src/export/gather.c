@@ -49,35 +49,57 @@ static int64_t time_of(slice text, int64_t otherwise)
     return timestamp_parse(text, &time) ? time.us : otherwise;
 }
 
+/* What a key's value is for; by its length first, since most keys are none of these. */
 static void fact_read(const struct json_doc *doc, const struct json_node *node, slice key,
                       struct arena *arena, struct facts *out)
 {
-    slice text = node->kind == JSON_STRING ? json_string(doc, node, arena) : SLICE_NONE;
     int64_t number;
 
-    if (slice_eq(key, SLICE("name")))
-        out->name = text;
-    else if (slice_eq(key, SLICE("pattern")))
-        out->pattern = text;
-    else if (slice_eq(key, SLICE("pattern_type")))
-        out->pattern_type = text;
-    else if (slice_eq(key, SLICE("created_by_ref")))
-        out->creator = text;
-    else if (slice_eq(key, SLICE("modified")))
-        out->modified_us = time_of(text, INT64_MIN);
-    else if (slice_eq(key, SLICE("valid_from")))
-        out->valid_from_us = time_of(text, INT64_MIN);
-    else if (slice_eq(key, SLICE("valid_until")))
-        out->valid_until_us = time_of(text, INT64_MAX);
-    else if (slice_eq(key, SLICE("revoked")))
-        out->is_revoked = node->kind == JSON_TRUE;
-    else if (slice_eq(key, SLICE("confidence")) && json_i64(doc, node, &number) && number >= 0 &&
-             number <= 100)
-        out->confidence = (int)number;
-    else if (slice_eq(key, SLICE("object_marking_refs")))
-        out->markings = node;
-    else if (slice_eq(key, SLICE("granular_markings")))
-        out->granular = node;
+    switch (key.len) {
+    case sizeof("name") - 1:
+        if (slice_eq(key, SLICE("name")))
+            out->name = json_string(doc, node, arena);
+        break;
+    case sizeof("pattern") - 1:
+        if (slice_eq(key, SLICE("pattern")))
+            out->pattern = json_string(doc, node, arena);
+        else if (slice_eq(key, SLICE("revoked")))
+            out->is_revoked = node->kind == JSON_TRUE;
+        break;
+    case sizeof("modified") - 1:
+        if (slice_eq(key, SLICE("modified")))
+            out->modified_us = time_of(json_string(doc, node, arena), INT64_MIN);
+        break;
+    case sizeof("valid_from") - 1:
+        if (slice_eq(key, SLICE("valid_from")))
+            out->valid_from_us = time_of(json_string(doc, node, arena), INT64_MIN);
+        else if (slice_eq(key, SLICE("confidence")) && json_i64(doc, node, &number) &&
+                 number >= 0 && number <= 100)
+            out->confidence = (int)number;
+        break;
+    case sizeof("valid_until") - 1:
+        if (slice_eq(key, SLICE("valid_until")))
+            out->valid_until_us = time_of(json_string(doc, node, arena), INT64_MAX);
+        break;
+    case sizeof("pattern_type") - 1:
+        if (slice_eq(key, SLICE("pattern_type")))
+            out->pattern_type = json_string(doc, node, arena);
+        break;
+    case sizeof("created_by_ref") - 1:
+        if (slice_eq(key, SLICE("created_by_ref")))
+            out->creator = json_string(doc, node, arena);
+        break;
+    case sizeof("granular_markings") - 1:
+        if (slice_eq(key, SLICE("granular_markings")))
+            out->granular = node;
+        break;
+    case sizeof("object_marking_refs") - 1:
+        if (slice_eq(key, SLICE("object_marking_refs")))
+            out->markings = node;
+        break;
+    default:
+        break;
+    }
 }
 
 static void facts_read(const struct json_doc *doc, struct arena *arena, struct facts *out)
@@ -363,6 +385,24 @@ static result page_outside(struct gathering *g, struct store_page *page, struct 
     return g->view->txn.state;
 }
 
+/* A node with one collection that holds anything: there "the last version" needs no look at others.
+ */
+static uint32_t only_collection(struct store_view *view)
+{
+    struct collection collection;
+    uint32_t found = 0;
+
+    for (uint32_t after = 0; store_collection_next(view, after, &collection);
+         after = collection.number) {
+        if (store_collection_count(view, collection.number) == 0)
+            continue;
+        if (found != 0)
+            return 0;
+        found = collection.number;
+    }
+    return found;
+}
+
 static result pages_take(struct gathering *g, struct diag *diag)
 {
     CLEANUP(arena_free) struct arena arena = ARENA(PAGE_ARENA_BYTES_MAX);
@@ -371,14 +411,20 @@ static result pages_take(struct gathering *g, struct diag *diag)
         .types = types, .type_count = 1, .collection = g->choice->collection};
     struct store_page page = {.more = true};
     bool is_inside = gate_is_inside(g->choice->reader) && g->choice->may_read == NULL;
+    uint64_t passed = 0;
 
+    if (query.collection == 0)
+        query.collection = only_collection(g->view);
     while (page.more) {
         arena_reset(&arena);
         TRY(store_find(g->view, &query, PAGE_OBJECTS, SIZE_MAX, false, &arena, &page, diag));
         query.seq_from = page.next_seq;
         if (page.count == 0)
             continue;
+        uint64_t last = page.seqs[page.count - 1];
         TRY(is_inside ? page_inside(g, &page, &arena, diag) : page_outside(g, &page, &arena, diag));
+        store_pass(g->view, passed, last);
+        passed = last;
     }
     return OK;
 }

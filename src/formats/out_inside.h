@@ -27,6 +27,13 @@ unsigned out_score(const struct out_origin *origin);
 size_t out_id_text(const struct out_origin *origin, char out[OUT_ID_BYTES]);
 void out_id_put(struct buf *out, const struct out_origin *origin); /* "indicator--UUID" */
 
+/* Letters, digits, dots, colons, hyphens and slashes alone: nothing that any format would escape.
+ */
+static inline bool out_kind_is_plain(enum out_kind kind)
+{
+    return kind != OUT_URL && kind != OUT_EMAIL && kind != OUT_FILE_NAME;
+}
+
 /* Does a name stand for itself alone, not for those below it? */
 bool out_name_is_exact(const struct out_exact *exact, slice name);
 /* A number that follows from kind, tag and value alone. */

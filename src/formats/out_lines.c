@@ -1,4 +1,5 @@
 /* Plain lists, hosts files and CSV, and lookups of Splunk Enterprise Security. */
+#include "base/time.h"
 #include "formats/out_inside.h"
 
 #include "base/banned.h"
@@ -31,11 +32,42 @@ static slice permitted_word(const struct out_origin *origin)
     return out_use_name((enum out_use)origin->permitted);
 }
 
-static void csv_row(const struct out_job *job, const struct out_each *each, struct buf *out)
+/* What rows repeat: the end of each is the same, and most begin to hold when the one before does.
+ */
+struct csv {
+    const struct out_job *job;
+    struct buf tail;
+    char from[TIMESTAMP_TEXT_BYTES_MAX];
+    size_t from_len;
+    int64_t from_us;
+};
+
+static void csv_begin(struct csv *csv)
 {
+    out_csv_put(&csv->tail, csv->job->head.title);
+    buf_byte(&csv->tail, ',');
+    out_time_put(&csv->tail, csv->job->head.as_of_us, SLICE(""));
+    buf_put(&csv->tail, SLICE("\r\n"));
+}
+
+static void csv_from(struct csv *csv, int64_t us, struct buf *out)
+{
+    if (us != csv->from_us) {
+        csv->from_us = us;
+        csv->from_len = us == INT64_MIN ? 0 : time_format_us(us, csv->from);
+    }
+    buf_put(out, slice_of(csv->from, csv->from_len));
+}
+
+static void csv_row(struct csv *csv, const struct out_each *each, struct buf *out)
+{
+    const struct out_job *job = csv->job;
     const struct out_origin *origin = out_origin_of(job->set, each->value);
 
-    out_csv_put(out, each->text);
+    if (out_kind_is_plain(each->kind))
+        buf_put(out, each->text);
+    else
+        out_csv_put(out, each->text);
     buf_byte(out, ',');
     buf_put(out, out_kind_name(each->kind));
     buf_byte(out, ',');
@@ -50,24 +82,30 @@ static void csv_row(const struct out_job *job, const struct out_each *each, stru
     buf_byte(out, ',');
     buf_put(out, permitted_word(origin));
     buf_byte(out, ',');
-    out_time_put(out, origin->valid_from_us, SLICE(""));
+    csv_from(csv, origin->valid_from_us, out);
     buf_byte(out, ',');
     out_time_put(out, origin->valid_until_us, SLICE(""));
     buf_byte(out, ',');
     out_csv_put(out, out_origin_creator(job->set, origin));
     buf_byte(out, ',');
-    out_csv_put(out, job->head.title);
-    buf_byte(out, ',');
-    out_time_put(out, job->head.as_of_us, SLICE(""));
-    buf_put(out, SLICE("\r\n"));
+    buf_put(out, buf_slice(&csv->tail));
+}
+
+static void csv_end(struct csv *csv)
+{
+    buf_free(&csv->tail);
 }
 
 void out_csv(const struct out_job *job, struct out_sink *sink)
 {
+    CLEANUP(csv_end)
+    struct csv csv = {.job = job, .tail = BUF(1 << 16), .from_us = INT64_MIN};
+
+    csv_begin(&csv);
     buf_put(&sink->buf, SLICE("value,type,indicator,name,confidence,tlp,permitted,valid_from,"
                               "valid_until,creator,exported_from,exported_when\r\n"));
     for (struct out_each each = out_each(job); out_next(&each);) {
-        csv_row(job, &each, &sink->buf);
+        csv_row(&csv, &each, &sink->buf);
         out_sink_step(sink);
     }
 }

@@ -41,9 +41,22 @@ static slice zeek_type(enum out_kind kind, const struct out_value *value)
 
 /* Zeek undoes \xHH, takes "-" for unset, "(empty)" for empty, "," for the next member of a set and
  * "#" in front for a comment. */
+static bool zeek_is_plain(slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((uint8_t)text.at[i] < ' ' || text.at[i] == '\\' || text.at[i] == 0x7F)
+            return false;
+    return text.len > 0 && memchr("#-(", text.at[0], 3) == NULL;
+}
+
 static void zeek_put(struct buf *out, slice text)
 {
     static const char digits[] = "0123456789abcdef";
+
+    if (zeek_is_plain(text)) {
+        buf_put(out, text);
+        return;
+    }
     bool is_word = slice_eq(text, SLICE("-")) || slice_starts(text, SLICE("(empty)"));
 
     for (size_t i = 0; i < text.len; i++) {
@@ -71,18 +84,23 @@ static slice zeek_url(slice url)
 
 void out_zeek(const struct out_job *job, struct out_sink *sink)
 {
+    CLEANUP(buf_free) struct buf source = BUF(1 << 16);
     struct buf *out = &sink->buf;
 
+    zeek_put(&source, job->head.title);
     out_head_write(job, "#", out);
     buf_put(out, SLICE("#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\tmeta.url\n"));
     for (struct out_each each = out_each(job); out_next(&each);) {
         const struct out_origin *origin = out_origin_of(job->set, each.value);
 
-        zeek_put(out, each.kind == OUT_URL ? zeek_url(each.text) : each.text);
+        if (out_kind_is_plain(each.kind))
+            buf_put(out, each.text);
+        else
+            zeek_put(out, each.kind == OUT_URL ? zeek_url(each.text) : each.text);
         buf_byte(out, '\t');
         buf_put(out, zeek_type(each.kind, each.value));
         buf_byte(out, '\t');
-        zeek_put(out, job->head.title);
+        buf_put(out, buf_slice(&source));
         buf_byte(out, '\t');
         zeek_put(out, out_origin_name(job->set, origin));
         buf_byte(out, '\t');

@@ -303,7 +303,9 @@ static uint8_t *inside_at(struct gate *gate, uint64_t seq)
 /* An escaped key would hide from a search of bytes, so a text with escapes is asked about. */
 static bool names_recipients(slice text)
 {
-    return slice_find(text, SLICE(NAMED)) != SIZE_MAX || slice_find(text, SLICE("\\u")) != SIZE_MAX;
+    if (slice_find(text, SLICE(NAMED)) != SIZE_MAX)
+        return true;
+    return slice_find_byte(text, '\\') != SIZE_MAX && slice_find(text, SLICE("\\u")) != SIZE_MAX;
 }
 
 static bool is_named(struct look *look, slice text)

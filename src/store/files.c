@@ -151,6 +151,30 @@ slice files_text(struct store_files *files, uint64_t at, size_t bytes)
     return map == NULL ? SLICE_NONE : slice_of(map + at % SEGMENT_BYTES, bytes);
 }
 
+/* Whole pages alone; what is asked of them again comes from the file again. */
+static void pages_pass(const char *map, uint64_t from, uint64_t end)
+{
+    uint64_t first = (from + PUNCH_BYTES - 1) / PUNCH_BYTES * PUNCH_BYTES;
+    uint64_t last = end / PUNCH_BYTES * PUNCH_BYTES;
+
+    if (map != NULL && first < last)
+        (void)madvise((void *)(uintptr_t)(map + first), (size_t)(last - first), MADV_DONTNEED);
+}
+
+void files_pass(struct store_files *files, uint64_t at, uint64_t end, uint64_t seq,
+                uint64_t seq_end)
+{
+    pages_pass((const char *)files->directory, seq * RECORD_BYTES, seq_end * RECORD_BYTES);
+    while (at < end && at / SEGMENT_BYTES < SEGMENTS_MAX) {
+        uint64_t segment = at / SEGMENT_BYTES, segment_end = (segment + 1) * SEGMENT_BYTES;
+        uint64_t stop = end < segment_end ? end : segment_end;
+        const char *map = atomic_load_explicit(&files->segments[segment], memory_order_acquire);
+
+        pages_pass(map, at % SEGMENT_BYTES, stop - segment * SEGMENT_BYTES);
+        at = stop;
+    }
+}
+
 static result write_all(int fd, const char *from, size_t bytes, uint64_t at, struct diag *diag)
 {
     while (bytes > 0) {

@@ -39,6 +39,9 @@ static inline const uint8_t *files_record(const struct store_files *files, uint6
 
 /* Named text; {NULL, 0} when its segment cannot be mapped. */
 slice files_text(struct store_files *files, uint64_t at, size_t bytes);
+/* The pages of texts in [at, end) and of records in [seq, seq_end) need not stay in memory. */
+void files_pass(struct store_files *files, uint64_t at, uint64_t end, uint64_t seq,
+                uint64_t seq_end);
 
 /* Give the bytes of a removed text back: overwritten with spaces, then whole pages punched out. */
 MUST_USE result files_punch(struct store_files *files, uint64_t at, size_t bytes,

@@ -243,6 +243,18 @@ int64_t store_added_us(struct store_view *view, uint64_t seq)
     return date_of(view, seq);
 }
 
+void store_pass(struct store_view *view, uint64_t seq, uint64_t seq_end)
+{
+    struct store_files *files = &view->store->files;
+    struct record first, last;
+
+    if (seq >= seq_end || seq_end > view->seq_end ||
+        !record_decode(files_record(files, seq), &first) ||
+        !record_decode(files_record(files, seq_end - 1), &last))
+        return;
+    files_pass(files, first.text_at, last.text_at + last.text_bytes, seq, seq_end);
+}
+
 result store_item_check(struct store_view *view, uint64_t seq, struct diag *diag)
 {
     struct record record;

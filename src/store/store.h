@@ -108,6 +108,9 @@ MUST_USE result store_item_check(struct store_view *view, uint64_t seq, struct d
  * many, or a record has changed. */
 MUST_USE result store_additions_root(struct store_view *view, uint64_t first, uint64_t count,
                                      struct hash256 *out, struct diag *diag);
+/* Who walks through all of it says what lies behind him, so that the store's size does not become
+ * the process's: additions [seq, seq_end) need not stay in memory.  Their texts stay readable. */
+void store_pass(struct store_view *view, uint64_t seq, uint64_t seq_end);
 
 /* ---- queries: filters are ANDed, the values of one filter ORed ---- */
 
