@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "cli/agreement.h"
-#include "sync/pull.h"
+#include "sync/verify.h"
 
 #include "base/banned.h"
 
@@ -130,6 +130,79 @@ int cmd_sync_now(struct cli *cli)
     if (p.count == 0)
         cli_say(cli, "there are no partners: entente partner add CARD");
     return worst;
+}
+
+/* ---- verify ---- */
+
+static void told(void *context, slice id, bool is_missing)
+{
+    const struct cli *cli = context;
+    CLEANUP(buf_free) struct buf out = BUF(LINE_BYTES_MAX);
+    struct json_writer w = JSON_WRITER(&out);
+
+    if (!cli->json) {
+        (void)printf("%s  ", is_missing ? "missing" : "surplus");
+        cli_print_text(stdout, id);
+        (void)putchar('\n');
+        return;
+    }
+    jw_object_begin(&w);
+    jw_put_string(&w, SLICE("id"), id);
+    jw_put_string(&w, SLICE("is"), is_missing ? SLICE("missing") : SLICE("surplus"));
+    jw_object_end(&w);
+    if (cli_print_json(&out) != CLI_OK)
+        (void)cli_fail(CLI_FAILED, "a line could not be printed");
+}
+
+static int verified_print(const struct cli *cli, const struct verified *v, bool is_equal)
+{
+    CLEANUP(buf_free) struct buf out = BUF(LINE_BYTES_MAX);
+    struct json_writer w = JSON_WRITER(&out);
+    int code = is_equal ? CLI_OK : CLI_UNVERIFIED;
+
+    if (!cli->json) {
+        (void)printf("%s: %" PRIu64 " missing, %" PRIu64 " surplus; %" PRIu64 " fetched, %" PRIu64
+                     " held from elsewhere, %" PRIu64 " refused; %" PRIu64 " bytes compared\n",
+                     is_equal ? "in sync" : "not in sync", v->missing, v->surplus, v->repaired,
+                     v->held, v->refused, v->bytes);
+        return code;
+    }
+    jw_object_begin(&w);
+    jw_put_bool(&w, SLICE("in_sync"), is_equal);
+    jw_put_u64(&w, SLICE("missing"), v->missing);
+    jw_put_u64(&w, SLICE("surplus"), v->surplus);
+    jw_put_u64(&w, SLICE("fetched"), v->repaired);
+    jw_put_u64(&w, SLICE("held"), v->held);
+    jw_put_u64(&w, SLICE("refused"), v->refused);
+    jw_put_u64(&w, SLICE("bytes"), v->bytes);
+    jw_put_u64(&w, SLICE("rounds"), v->rounds);
+    jw_object_end(&w);
+    int printed = cli_print_json(&out);
+    return printed != CLI_OK ? printed : code;
+}
+
+int cmd_sync_verify(struct cli *cli)
+{
+    CLEANUP(partners_close) struct partners p = {0};
+    CLEANUP(puller_close) struct puller puller = {0};
+    struct verified verified;
+    struct diag diag = {0};
+
+    if (cli->word_count != 1)
+        return cli_misused(cli, "takes a partner's id");
+    int code = partners_open(cli, false, &p);
+    if (code != CLI_OK)
+        return code;
+    kv_abort(&p.txn);
+    log_set(LOG_LEVEL_ERROR, LOG_FORM_TEXT);
+    result r = puller_open(&p.place, p.ids[0], 0, NULL, NULL, &puller, &diag);
+    if (succeeded(r))
+        r = sync_verify(&puller, cli_has(cli, "dry-run"), told, cli, &verified, &diag);
+    if (failed(r))
+        return diag.code == ERR_IO ? cli_fail(CLI_TRY_LATER, "%s", diag.text) : cli_failed(&diag);
+    /* What is held from elsewhere is no lack; what the partner would not give any more is told. */
+    bool is_equal = verified.surplus == 0 && verified.missing <= verified.repaired + verified.held;
+    return verified_print(cli, &verified, is_equal);
 }
 
 /* ---- status ---- */

@@ -6,7 +6,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "sync/feed.h"
+#include "sync/verify.h"
 
 #include "base/banned.h"
 
@@ -20,7 +20,6 @@
 struct watched {
     char partner[PARTNER_BYTES_MAX + 1];
     struct sync_cursor after, looked;
-    uint64_t used;
 };
 
 struct sync_door {
@@ -28,7 +27,10 @@ struct sync_door {
     pthread_mutex_t lock; /* guards what follows */
     struct watched *watched;
     size_t watched_room, watched_count;
-    uint64_t uses;
+    pthread_mutex_t compare_lock; /* guards what follows: the set that was compared last */
+    char compared[PARTNER_BYTES_MAX + 1];
+    uint64_t compared_entries;
+    struct verify_set set;
 };
 
 result sync_door_open(const struct sync_place *place, struct sync_door **out, struct diag *diag)
@@ -41,6 +43,7 @@ result sync_door_open(const struct sync_place *place, struct sync_door **out, st
         return diag_fail(diag, ERR_LIMIT, "no memory for the exchange");
     *door = (struct sync_door){.place = *place};
     (void)pthread_mutex_init(&door->lock, NULL);
+    (void)pthread_mutex_init(&door->compare_lock, NULL);
     *out = door;
     return OK;
 }
@@ -50,6 +53,8 @@ void sync_door_close(struct sync_door **door)
     if (*door == NULL)
         return;
     (void)pthread_mutex_destroy(&(*door)->lock);
+    (void)pthread_mutex_destroy(&(*door)->compare_lock);
+    verify_set_free(&(*door)->set);
     table_free((*door)->watched);
     table_free(*door);
     *door = NULL;
@@ -381,6 +386,97 @@ static void receipts_handle(struct asking *asking)
                    &diag);
 }
 
+/* ---- are we in sync? ---- */
+
+static bool bytes_answer(struct asking *asking, const struct buf *body, slice type)
+{
+    asking->response->head = arena_copy(asking->request->arena, buf_slice(body));
+    asking->response->status = 200;
+    asking->response->compress = true;
+    http_response_header(asking->response, SLICE("Content-Type"), type);
+    return !body->overflowed && asking->response->head.at != NULL;
+}
+
+/* The set costs a walk through the feed: it is kept for the next round. */
+static result compare(struct asking *asking, struct buf *out, struct diag *diag)
+{
+    struct sync_door *door = asking->door;
+    uint64_t entries = entries_now(&door->place);
+
+    if (door->compared_entries != entries ||
+        !slice_eq(slice_text(door->compared), asking->partner)) {
+        door->compared[0] = '\0';
+        verify_set_free(&door->set);
+        TRY(verify_set_out(&door->place, asking->partner, &door->set, diag));
+        door->compared_entries = entries;
+        (void)snprintf(door->compared, sizeof(door->compared), "%.*s", SLICE_ARG(asking->partner));
+    }
+    const struct reconcile_set set = {door->set.sorted, door->set.count};
+    return reconcile_answer(&set, RECONCILE_FRAME_BYTES, asking->request->body, out, diag);
+}
+
+static void reconcile_handle(struct asking *asking)
+{
+    CLEANUP(buf_free) struct buf out = BUF(RECONCILE_MESSAGE_BYTES_MAX);
+    struct diag diag = {0};
+
+    (void)pthread_mutex_lock(&asking->door->compare_lock);
+    result r = compare(asking, &out, &diag);
+    (void)pthread_mutex_unlock(&asking->door->compare_lock);
+    if (failed(r)) {
+        if (diag.code == ERR_INVALID)
+            sync_note_refused(&asking->door->place, asking->partner, diag.text);
+        answer_failure(asking->request, asking->response, diag.code == ERR_INVALID ? 400 : 500,
+                       &diag);
+    } else if (!bytes_answer(asking, &out, SLICE("application/octet-stream")))
+        answer_text(asking->response, 500, SLICE("no memory for an answer\n"));
+}
+
+static result again_note(struct asking *asking, const struct batch_head *head, struct diag *diag)
+{
+    CLEANUP(buf_free) struct buf body = BUF(LEDGER_ENTRY_BYTES_MAX);
+    struct json_writer w = JSON_WRITER(&body);
+    char root[2 * SHA256_BYTES];
+
+    hex_encode(slice_of(head->root.bytes, SHA256_BYTES), root);
+    jw_object_begin(&w);
+    jw_put_string(&w, SLICE("partner"), asking->partner);
+    jw_put_string(&w, SLICE("root"), slice_of(root, sizeof(root)));
+    jw_put_u64(&w, SLICE("objects"), head->count);
+    jw_object_end(&w);
+    return sync_note(&asking->door->place, SYNC_AGAIN, buf_slice(&body), diag);
+}
+
+static result objects_answer(struct asking *asking, struct diag *diag)
+{
+    CLEANUP(batch_free) struct batch_writer batch = {0};
+    CLEANUP(buf_free) struct buf out = BUF(SYNC_BATCH_BYTES_MAX);
+    const struct sync_place *place = &asking->door->place;
+
+    TRY(batch_begin(&batch, diag));
+    TRY(verify_batch(place, asking->partner, asking->request->body, &batch, diag));
+    struct batch_head head = {.from = place->keep.own,
+                              .to = asking->partner,
+                              .next = {entries_now(place), 0},
+                              .root = batch_root(&batch),
+                              .count = batch.item_count};
+    if (head.count > 0)
+        TRY(again_note(asking, &head, diag));
+    batch_write(&batch, &head, place->ledger->node_key.seed, &out);
+    return bytes_answer(asking, &out, SLICE("application/json"))
+               ? OK
+               : diag_fail(diag, ERR_LIMIT, "no memory for a batch");
+}
+
+static void objects_handle(struct asking *asking)
+{
+    struct diag diag = {0};
+
+    if (failed(objects_answer(asking, &diag)))
+        answer_failure(asking->request, asking->response, diag.code == ERR_INVALID ? 400 : 500,
+                       &diag);
+}
+
 /* ---- the door ---- */
 
 static const struct {
@@ -391,6 +487,8 @@ static const struct {
 } routes[] = {
     {S(SYNC_FEED_PATH), S("GET"), HTTP_GET, 0, feed_handle},
     {S(SYNC_RECEIPTS_PATH), S("POST"), HTTP_POST, SYNC_RECEIPT_BYTES_MAX, receipts_handle},
+    {S(SYNC_RECONCILE_PATH), S("POST"), HTTP_POST, RECONCILE_MESSAGE_BYTES_MAX, reconcile_handle},
+    {S(SYNC_OBJECTS_PATH), S("POST"), HTTP_POST, VERIFY_BODY_BYTES_MAX, objects_handle},
 };
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
 

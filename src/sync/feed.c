@@ -17,7 +17,9 @@ struct feed {
     struct offer offer;
     struct json_parser *parser; /* of entries; owned */
     struct arena arena;         /* of one entry */
-    struct batch_writer *out;
+    struct batch_writer *out;   /* NULL: objects alone are walked, all of them */
+    bool (*take)(void *context, slice way, slice object);
+    void *context;
     struct feed_end *end;
     struct sync_cursor at;
     bool is_full;
@@ -78,7 +80,8 @@ static result object_offer(struct feed *feed, slice text, const struct way *way,
     slice onward = way_onward(feed, way, &offered);
     if (onward.at == NULL)
         return OK; /* it has gone through too many hands */
-    feed->is_full = !batch_object(feed->out, onward, offered.text);
+    feed->is_full = feed->out != NULL ? !batch_object(feed->out, onward, offered.text)
+                                      : !feed->take(feed->context, onward, offered.text);
     return OK;
 }
 
@@ -183,12 +186,13 @@ static result entry_offer(struct feed *feed, slice text, struct diag *diag)
         return release_offer(feed, root, diag);
     if (slice_eq(entry.kind, SLICE("objects")))
         return additions_offer(feed, root, diag);
-    return item_offer(feed, entry.kind, root, diag);
+    return feed->out != NULL ? item_offer(feed, entry.kind, root, diag) : OK;
 }
 
 static bool is_enough(const struct feed *feed)
 {
-    return feed->out->object_count >= FEED_OBJECTS_MAX || batch_bytes(feed->out) >= FEED_BYTES;
+    return feed->out != NULL &&
+           (feed->out->object_count >= FEED_OBJECTS_MAX || batch_bytes(feed->out) >= FEED_BYTES);
 }
 
 static result walk(struct feed *feed, struct diag *diag)
@@ -197,7 +201,8 @@ static result walk(struct feed *feed, struct diag *diag)
     uint64_t count = ledger_count(&feed->view.txn, log), looked = 0;
     slice text;
 
-    while (feed->at.entry < count && looked++ < FEED_ENTRIES_MAX && !is_enough(feed)) {
+    while (feed->at.entry < count && !is_enough(feed) &&
+           (feed->out == NULL || looked++ < FEED_ENTRIES_MAX)) {
         if (!ledger_read(&feed->view.txn, log, feed->at.entry, &text))
             return diag_fail(diag, ERR_CORRUPT, "entry %llu of the log is missing",
                              (unsigned long long)feed->at.entry);
@@ -224,6 +229,26 @@ result feed_fill(const struct sync_place *place, slice partner, struct sync_curs
                         .at = after};
 
     *end = (struct feed_end){.next = after, .why = SLICE("")};
+    TRY(json_parser_new(LEDGER_DEPTH_MAX, &feed.parser, diag));
+    store_view_begin(place->store, &feed.view, diag);
+    TRY(feed.view.txn.state);
+    TRY(offer_open(&place->keep, &feed.view, place->keep.own, partner, &feed.offer, diag));
+    return walk(&feed, diag);
+}
+
+result feed_walk(const struct sync_place *place, slice partner,
+                 bool (*take)(void *context, slice way, slice object), void *context,
+                 struct diag *diag)
+{
+    struct feed_end end = {.why = SLICE("")};
+    CLEANUP(feed_close)
+    struct feed feed = {.place = place,
+                        .partner = partner,
+                        .arena = ARENA(ENTRY_BYTES_MAX),
+                        .take = take,
+                        .context = context,
+                        .end = &end};
+
     TRY(json_parser_new(LEDGER_DEPTH_MAX, &feed.parser, diag));
     store_view_begin(place->store, &feed.view, diag);
     TRY(feed.view.txn.state);

@@ -19,6 +19,11 @@ struct feed_end {
     slice why;         /* the last one's reason; static */
 };
 
+/* All objects of the feed, as they would leave now.  take: false ends the walk. */
+MUST_USE result feed_walk(const struct sync_place *place, slice partner,
+                          bool (*take)(void *context, slice way, slice object), void *context,
+                          struct diag *diag);
+
 /* Fill a batch from a cursor on.  The batch stays empty when there is nothing for the partner. */
 MUST_USE result feed_fill(const struct sync_place *place, slice partner, struct sync_cursor after,
                           struct batch_writer *out, struct feed_end *end, struct diag *diag);

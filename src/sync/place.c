@@ -21,8 +21,8 @@ struct key {
     char bytes[KEY_BYTES_MAX];
 };
 
-static const char *const kinds[] = {SYNC_SENT, SYNC_RECEIPT, SYNC_RECEIVED, SYNC_REFUSED,
-                                    SYNC_RECALL};
+static const char *const kinds[] = {SYNC_SENT,   SYNC_RECEIPT, SYNC_RECEIVED, SYNC_REFUSED,
+                                    SYNC_RECALL, SYNC_AGAIN,   SYNC_REPAIRED};
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static bool is_kind(slice kind)

@@ -21,6 +21,8 @@ struct sync_place {
 #define SYNC_SENT "sync.sent"         /* a batch was made for a partner */
 #define SYNC_RECEIPT "sync.receipt"   /* the partner's signed word that it took one in */
 #define SYNC_RECEIVED "sync.received" /* a batch of a partner was taken in, with our receipt */
+#define SYNC_AGAIN "sync.again"       /* objects left once more, for a repair */
+#define SYNC_REPAIRED "sync.repaired" /* and were taken in */
 #define SYNC_RECALL "recall"          /* what was given shall be removed */
 #define SYNC_REFUSED "sync.refused"   /* a partner did what it may not */
 

@@ -95,17 +95,23 @@ static result status_check(const struct puller *puller, const struct http_client
                      SLICE_ARG(slice_trim(slice_head(response->body, 300))));
 }
 
+result puller_post(struct puller *puller, const char *path, slice body, struct arena *arena,
+                   struct http_client_response *out, struct diag *diag)
+{
+    const struct http_header headers[] = {{S("Content-Type"), S("application/octet-stream")}};
+    char url[700];
+
+    (void)snprintf(url, sizeof(url), "%s%s", puller->url, path);
+    TRY(http_client_request(puller->client, "POST", url, headers, 1, body, arena, out, diag));
+    return status_check(puller, out, diag);
+}
+
 static result receipt_send(struct puller *puller, slice receipt, struct diag *diag)
 {
     CLEANUP(arena_free) struct arena arena = ARENA(SMALL_BYTES_MAX);
-    const struct http_header headers[] = {{S("Content-Type"), S("application/json")}};
     struct http_client_response response;
-    char url[700];
 
-    (void)snprintf(url, sizeof(url), "%s" SYNC_RECEIPTS_PATH, puller->url);
-    TRY(http_client_request(puller->client, "POST", url, headers, 1, receipt, &arena, &response,
-                            diag));
-    TRY(status_check(puller, &response, diag));
+    TRY(puller_post(puller, SYNC_RECEIPTS_PATH, receipt, &arena, &response, diag));
     puller->is_receipt_sent = true;
     return OK;
 }

@@ -37,6 +37,11 @@ void puller_close(struct puller *puller); /* fits CLEANUP */
 MUST_USE result puller_step(struct puller *puller, unsigned wait_s, struct taken *out, bool *is_any,
                             struct diag *diag);
 
+/* A question of another kind: 200 with an answer, or a failure. */
+MUST_USE result puller_post(struct puller *puller, const char *path, slice body,
+                            struct arena *arena, struct http_client_response *out,
+                            struct diag *diag);
+
 /* The node's own certificate for the exchange, made when it is not there: paths of it. */
 #define SYNC_PATH_BYTES_MAX 4200
 MUST_USE result sync_certificate(const struct sync_place *place,

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/encode.h"
 #include "base/time.h"
 #include "gate/offer.h"
 #include "sync/items.h"
@@ -365,6 +366,55 @@ static result head_check(const struct taking *t, struct diag *diag)
                                              SLICE_ARG(after), SLICE_ARG(next));
 }
 
+static result taking_open(struct taking *t, struct diag *diag)
+{
+    *t->out = (struct taken){0};
+    t->indexes = arena_new(&t->arena, uint64_t, t->batch->head.count + 1);
+    t->results = arena_new(&t->arena, struct sync_result, RESULTS_MAX);
+    if (t->indexes == NULL || t->results == NULL)
+        return diag_fail(diag, ERR_LIMIT, "no memory for a batch");
+    TRY(collection_of_partners(t, diag));
+    store_view_begin(t->place->store, &t->view, diag);
+    return t->view.txn.state;
+}
+
+static result again_note(const struct taking *t, struct diag *diag)
+{
+    CLEANUP(buf_free) struct buf body = BUF(LEDGER_ENTRY_BYTES_MAX);
+    struct json_writer w = JSON_WRITER(&body);
+    char root[2 * SHA256_BYTES];
+
+    hex_encode(slice_of(t->batch->head.root.bytes, SHA256_BYTES), root);
+    jw_object_begin(&w);
+    jw_put_string(&w, SLICE("partner"), t->partner->id);
+    jw_put_string(&w, SLICE("root"), slice_of(root, sizeof(root)));
+    jw_put_u64(&w, SLICE("objects"), t->out->objects);
+    jw_put_u64(&w, SLICE("held"), t->out->held);
+    jw_put_u64(&w, SLICE("refused"), t->out->refused);
+    jw_object_end(&w);
+    return sync_note(t->place, SYNC_REPAIRED, buf_slice(&body), diag);
+}
+
+result sync_take_again(const struct sync_place *place, const struct sync_partner *partner,
+                       const struct batch *batch, struct taken *out, struct diag *diag)
+{
+    CLEANUP(taking_close)
+    struct taking t = {.place = place,
+                       .partner = partner,
+                       .batch = batch,
+                       .arena = ARENA(TAKE_BYTES_MAX),
+                       .one = ARENA(TAKE_BYTES_MAX),
+                       .list = BUF(SYNC_BATCH_BYTES_MAX),
+                       .out = out};
+
+    if (!slice_eq(batch->head.from, partner->id) || !slice_eq(batch->head.to, place->keep.own))
+        return diag_fail(diag, ERR_DENIED, "the batch is of another pair of nodes");
+    TRY(taking_open(&t, diag));
+    TRY(offer_open(&place->keep, &t.view, partner->id, place->keep.own, &t.offer, diag));
+    TRY(objects_take(&t, diag));
+    return again_note(&t, diag);
+}
+
 result sync_take(const struct sync_place *place, const struct sync_partner *partner,
                  const struct batch *batch, struct taken *out, struct buf *receipt,
                  struct diag *diag)
@@ -378,13 +428,7 @@ result sync_take(const struct sync_place *place, const struct sync_partner *part
                        .list = BUF(SYNC_BATCH_BYTES_MAX),
                        .out = out};
 
-    *out = (struct taken){0};
-    t.indexes = arena_new(&t.arena, uint64_t, batch->head.count + 1);
-    t.results = arena_new(&t.arena, struct sync_result, RESULTS_MAX);
-    if (t.indexes == NULL || t.results == NULL)
-        return diag_fail(diag, ERR_LIMIT, "no memory for a batch");
-    TRY(collection_of_partners(&t, diag));
-    store_view_begin(place->store, &t.view, diag);
+    TRY(taking_open(&t, diag));
     TRY(head_check(&t, diag));
     TRY(offer_open(&place->keep, &t.view, partner->id, place->keep.own, &t.offer, diag));
     TRY(objects_take(&t, diag));

@@ -20,3 +20,7 @@ struct taken {
 MUST_USE result sync_take(const struct sync_place *place, const struct sync_partner *partner,
                           const struct batch *batch, struct taken *out, struct buf *receipt,
                           struct diag *diag);
+
+/* The same for objects that were asked for once more: the cursor stays, and there is no receipt. */
+MUST_USE result sync_take_again(const struct sync_place *place, const struct sync_partner *partner,
+                                const struct batch *batch, struct taken *out, struct diag *diag);

@@ -320,7 +320,7 @@ def test_receipts_are_taken_for_what_was_sent_alone(pair):
     telaviv.start()
     code, body = ask_as(tokyo, telaviv, "GET", "/partner/v1/feed?after=0.0&wait=0")
     batch = json.loads(body)
-    assert code == 200 and len(batch["items"]) == 1
+    assert code == 200 and [item["kind"] for item in batch["items"]] == ["agreement", "object"]
     ends = {name: batch[name] for name in ("after", "next", "root")}
     for receipt, wanted in (
             (signed_receipt(other, **{"from": tokyo.id, "to": telaviv.id, **ends}), 400),
@@ -489,3 +489,33 @@ def test_three_nodes_in_a_ring_hold_an_object_once_with_its_way(tmp_path):
     finally:
         for node in made:
             node.stop()
+
+
+def test_verify_finds_what_differs_and_fetches_it(pair):
+    tokyo, telaviv = pair
+    ids = [indicator(i)["id"] for i in range(40)]
+    telaviv.take([indicator(i, object_marking_refs=[GREEN]) for i in range(40)])
+    telaviv.run("release", *ids)
+    both_now(telaviv, tokyo)
+    telaviv.start()
+    row, = tokyo.rows("sync", "verify", telaviv.id)
+    assert (row["in_sync"], row["missing"], row["surplus"]) == (True, 0, 0) and row["bytes"] < 1024
+    tokyo.run("remove", ids[3], ids[8], "--collection", "partners")
+    done = tokyo.run("sync", "verify", telaviv.id, "--dry-run", "--json", check=False)
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert done.returncode == 5 and {row["id"] for row in rows[:-1]} == {ids[3], ids[8]} and rows[-1]["missing"] == 2
+    assert not holds(tokyo, ids[3])
+    *_, row = tokyo.rows("sync", "verify", telaviv.id)
+    assert (row["in_sync"], row["fetched"]) == (True, 2) and holds(tokyo, ids[3]) and holds(tokyo, ids[8])
+    row, = tokyo.rows("sync", "verify", telaviv.id)
+    assert (row["in_sync"], row["missing"]) == (True, 0)
+    # What may not go any more is surplus, and told.
+    telaviv.run("agreement", "suspend", telaviv.agreement)
+    done = tokyo.run("sync", "verify", telaviv.id, check=False)
+    assert done.returncode == 5 and f"surplus  {ids[0]}" in done.out and "40 surplus" in done.out
+    for body in (b"", b"x", b"a" * 70000):
+        assert ask_as(tokyo, telaviv, "POST", "/partner/v1/reconcile", body)[0] in (200, 400)
+        assert ask_as(tokyo, telaviv, "POST", "/partner/v1/objects", body or b"-")[0] in (400, 413)
+    telaviv.stop()
+    assert tokyo.run("sync", "verify", telaviv.id, check=False).returncode == 75
+    assert tokyo.run("sync", "verify", "identity--x", check=False).returncode == 3

@@ -51,6 +51,8 @@ ROUTES = {
     "/metrics": "counts, on loopback",
     "/partner/v1/feed": "to a partner's key alone, under agreements: test_sync.py",
     "/partner/v1/receipts": "a word",
+    "/partner/v1/reconcile": "hashes of what the feed holds, to that partner's key alone",
+    "/partner/v1/objects": "what the feed holds, to that partner's key alone",
 }
 # "as": what it shows is decided for --as USER; "for": for an organisation; "operator": it has no such
 # option and is for who has the folder; "none": shows no objects of the store.
@@ -69,7 +71,7 @@ COMMANDS = {
         "agreement draft", "agreement edit", "agreement sign", "agreement propose", "agreement accept",
         "agreement list", "agreement show", "agreement explain", "agreement suspend", "agreement resume",
         "agreement end", "agreement diff", "partner show", "agreement decide", "partner card", "partner add", "partner confirm", "partner list",
-        "partner remove", "sync now", "sync status", "recall", "recall list", "remove", "ledger head", "ledger check-consistency", "ledger verify", "ledger keys",
+        "partner remove", "sync now", "sync status", "recall", "recall list", "sync verify", "remove", "ledger head", "ledger check-consistency", "ledger verify", "ledger keys",
         "ledger witness add", "ledger witness list", "ledger witness remove", "ledger witness evidence", "status",
         "rebuild", "config list", "config check", "completion", "man", "version", "help"], "none"),
 }
