@@ -9,6 +9,13 @@
 #define PAGE_OBJECTS 1000
 #define FILTER_TEXT_BYTES_MAX 8192
 
+static slice text_of(const struct ledger_entry *entry, slice key)
+{
+    const struct json_node *node = json_get(&entry->doc, entry->doc.nodes, key);
+
+    return node != NULL && node->kind == JSON_STRING ? json_inner(&entry->doc, node) : SLICE_NONE;
+}
+
 /* ---- the filter ---- */
 
 static int words_read(const struct cli *cli, const char *option, slice words[ENTRY_WORDS_MAX],
@@ -111,6 +118,72 @@ static result seqs_find(struct store_view *view, struct arena *arena, struct ent
     return arena->overflowed ? diag_fail(diag, ERR_LIMIT, "no memory for so many versions") : OK;
 }
 
+static bool word_add(struct words *words, slice word, struct arena *arena)
+{
+    if (words->count == words->capacity) {
+        size_t capacity = 2 * words->capacity + ENTRY_WORDS_MAX;
+        slice *more = arena_new(arena, slice, capacity);
+
+        if (more == NULL)
+            return false;
+        if (words->count > 0)
+            memcpy(more, words->at, words->count * sizeof(more[0]));
+        words->at = more;
+        words->capacity = capacity;
+    }
+    words->at[words->count++] = arena_copy(arena, word);
+    return !arena->overflowed;
+}
+
+static bool words_hold(const struct words *words, slice word)
+{
+    for (size_t i = 0; i < words->count; i++)
+        if (slice_eq(words->at[i], word))
+            return true;
+    return false;
+}
+
+struct relating {
+    struct arena *arena;
+    struct entry_filter *filter;
+};
+
+/* Of the agreements that are asked for: their parties, and what was submitted under them. */
+static bool related_take(void *context, const struct told_entry *told)
+{
+    const struct relating *r = context;
+    const struct json_doc *doc = &told->entry.doc;
+    const struct json_node *value = json_get(doc, doc->nodes, SLICE("value"));
+
+    if (slice_eq(told->entry.kind, SLICE("release.submit")))
+        return word_add(&r->filter->submissions, text_of(&told->entry, SLICE("submission")),
+                        r->arena);
+    for (struct json_each each = json_each(doc, json_get(doc, value, SLICE("parties")));
+         json_next(&each);) {
+        const struct json_node *id = json_get(doc, each.value, SLICE("id"));
+
+        if (id != NULL && id->kind == JSON_STRING &&
+            !words_hold(&r->filter->parties, json_inner(doc, id)) &&
+            !word_add(&r->filter->parties, json_inner(doc, id), r->arena))
+            return false;
+    }
+    return true;
+}
+
+static result related_find(struct store_view *view, struct arena *arena,
+                           struct entry_filter *filter, struct diag *diag)
+{
+    struct relating relating = {.arena = arena, .filter = filter};
+    struct entry_filter asked = {.kinds = {SLICE("agreement.put"), SLICE("release.submit")},
+                                 .kind_count = 2,
+                                 .agreement_count = filter->agreement_count,
+                                 .end = ledger_count(&view->txn, store_log_table(view->store))};
+
+    memcpy(asked.agreements, filter->agreements, sizeof(asked.agreements));
+    TRY(entries_walk(view, &asked, related_take, &relating, diag));
+    return arena->overflowed ? diag_fail(diag, ERR_LIMIT, "no memory for so many submissions") : OK;
+}
+
 static void filter_tell(const struct cli *cli, struct entry_filter *filter)
 {
     static const char *const names[] = {"kind",   "actor", "agreement", "partner",
@@ -151,7 +224,8 @@ int entry_filter_read(const struct cli *cli, struct store_view *view, struct are
         return code;
     if (end < out->end)
         out->end = end;
-    if (out->object_count > 0 && failed(seqs_find(view, arena, out, &diag)))
+    if ((out->object_count > 0 && failed(seqs_find(view, arena, out, &diag))) ||
+        (out->agreement_count > 0 && failed(related_find(view, arena, out, &diag))))
         return cli_failed(&diag);
     filter_tell(cli, out);
     return CLI_OK;
@@ -159,11 +233,33 @@ int entry_filter_read(const struct cli *cli, struct store_view *view, struct are
 
 /* ---- does an entry fit? ---- */
 
-static slice text_of(const struct ledger_entry *entry, slice key)
+static bool is_id_byte(char c)
 {
-    const struct json_node *node = json_get(&entry->doc, entry->doc.nodes, key);
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+}
 
-    return node != NULL && node->kind == JSON_STRING ? json_inner(&entry->doc, node) : SLICE_NONE;
+/* Does the text hold this id, not as a part of a longer one? */
+static bool names(slice text, slice id)
+{
+    while (id.len > 0) {
+        size_t at = slice_find(text, id);
+
+        if (at == SIZE_MAX)
+            return false;
+        slice rest = slice_from(text, at + id.len);
+        if ((at == 0 || !is_id_byte(text.at[at - 1])) && (rest.len == 0 || !is_id_byte(rest.at[0])))
+            return true;
+        text = slice_from(text, at + 1);
+    }
+    return false;
+}
+
+static bool names_one(slice text, const slice *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (names(text, ids[i]))
+            return true;
+    return false;
 }
 
 static bool is_one_of(const slice *words, size_t count, slice word)
@@ -211,13 +307,14 @@ static bool has_read(const struct entry_filter *filter, const struct ledger_entr
     return false;
 }
 
-static bool has_object(const struct entry_filter *filter, const struct ledger_entry *entry)
+static bool has_object(const struct entry_filter *filter, slice text,
+                       const struct ledger_entry *entry)
 {
     uint64_t first, count;
 
     if (filter->object_count == 0)
         return true;
-    if (is_one_of(filter->objects, filter->object_count, text_of(entry, SLICE("object"))))
+    if (names_one(text, filter->objects, filter->object_count))
         return true;
     if (slice_eq(entry->kind, SLICE("read")))
         return has_read(filter, entry);
@@ -227,16 +324,28 @@ static bool has_object(const struct entry_filter *filter, const struct ledger_en
     return has_seq(filter, first, count);
 }
 
+static bool has_agreement(const struct entry_filter *filter, const struct told_entry *told)
+{
+    const struct ledger_entry *entry = &told->entry;
+
+    if (filter->agreement_count == 0 ||
+        names_one(told->text, filter->agreements, filter->agreement_count))
+        return true;
+    if (slice_starts(entry->kind, SLICE("sync.")))
+        return words_hold(&filter->parties, text_of(entry, SLICE("partner")));
+    return words_hold(&filter->submissions, text_of(entry, SLICE("submission")));
+}
+
 static bool entry_fits(const struct entry_filter *filter, const struct told_entry *told)
 {
     const struct ledger_entry *entry = &told->entry;
 
     return is_one_of(filter->kinds, filter->kind_count, entry->kind) &&
            is_one_of(filter->actors, filter->actor_count, told->actor) &&
-           is_one_of(filter->agreements, filter->agreement_count,
-                     text_of(entry, SLICE("agreement"))) &&
-           is_one_of(filter->partners, filter->partner_count, text_of(entry, SLICE("partner"))) &&
-           has_object(filter, entry);
+           has_agreement(filter, told) &&
+           (filter->partner_count == 0 ||
+            names_one(told->text, filter->partners, filter->partner_count)) &&
+           has_object(filter, told->text, entry);
 }
 
 result entries_walk(struct store_view *view, const struct entry_filter *filter,
@@ -277,6 +386,8 @@ static const struct {
     {S("account.password"), "account {account} has a new password"},
     {S("account.remove"), "account {account} was removed, with its tokens and rights"},
     {S("account.roles"), "account {account} has the roles {roles}"},
+    {S("agreement.propose"), "version {value} of {id} shall go to the other parties"},
+    {S("agreement.put"), "{id} is kept as {value}"},
     {S("agreement.state"), "{id} is {value}: {reason}"},
     {S("collection"), "collection {number} \"{title}\" was made ({id})"},
     {S("collection-removed"), "collection {number} was removed"},
@@ -286,6 +397,10 @@ static const struct {
      "{count} objects were taken into collection {collection} from {origin}: {replaced} "
      "newer versions, {older} older, {held} held already, {conflicts} in conflict, "
      "{refused} refused; root {root}"},
+    {S("partner.add"), "the card of {id} was taken: {value}"},
+    {S("partner.confirm"), "{id} was confirmed: people compared the digits of the key {value}"},
+    {S("partner.remove"), "{id} is no partner any more: {reason}"},
+    {S("recall"), "{recall} asks all holders to remove {objects}: {reason}"},
     {S("read"), "{objects} objects of collection {collection} were read in {requests} requests: "
                 "additions {runs}"},
     {S("release"), "{object} (version {version}) was released to {partner} under {agreement}, "
@@ -297,6 +412,14 @@ static const struct {
     {S("settings"), "the settings are {settings}"},
     {S("setup.begin"), "a set-up link was made, valid until {expires}"},
     {S("setup.done"), "the set-up link was used for {account}"},
+    {S("sync.received"), "{objects} new objects came from {partner}, {held} were held, {refused} "
+                         "refused ({why}); our receipt: {receipt}"},
+    {S("sync.receipt"), "{partner} took {objects} new objects in, refused {refused} ({why}); its "
+                        "receipt: {receipt}"},
+    {S("sync.refused"), "{partner} was refused: {why}"},
+    {S("sync.sent"),
+     "a batch of {items} left for {partner}: {objects} objects, {refused} held back "
+     "({why}); root {root}"},
     {S("token.add"), "a token {token} was made for {account}"},
     {S("token.remove"), "the token {token} of {account} was removed"},
     {S("types"), "types of objects that are new here: {names}"},

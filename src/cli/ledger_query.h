@@ -6,7 +6,14 @@
 
 #define ENTRY_WORDS_MAX 64
 
-/* All that is given must fit; of one option given twice, either. */
+struct words {
+    slice *at; /* in the arena */
+    size_t count, capacity;
+};
+
+/* All that is given must fit; of one option given twice, either.  An entry is of an agreement, a
+ * partner or an object when it names it, wherever; of an agreement also what went between its
+ * parties, since a batch and its receipt are of all that holds between them. */
 struct entry_filter {
     slice kinds[ENTRY_WORDS_MAX], actors[ENTRY_WORDS_MAX], agreements[ENTRY_WORDS_MAX],
         partners[ENTRY_WORDS_MAX];
@@ -15,8 +22,9 @@ struct entry_filter {
     size_t object_count;
     uint64_t *seqs; /* of their additions; in the arena */
     size_t seq_count;
-    uint64_t first, end; /* entries */
-    struct buf text;     /* owned: the filter in one line, for readers */
+    struct words parties, submissions; /* of the agreements */
+    uint64_t first, end;               /* entries */
+    struct buf text;                   /* owned: the filter in one line, for readers */
 };
 
 /* Reads --kind, --actor, --agreement, --partner, --object, --from, --to of the command. */

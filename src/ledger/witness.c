@@ -135,8 +135,8 @@ static bool entry_apply(struct kv_txn *txn, kv_table log, const struct ledger_en
 
 static bool is_ours(slice kind)
 {
-    static const slice kinds[] = {S("export"), S("read"), S("settings"), S("witness.add"), S("witness.remove"),
-                                  S("witness.split")};
+    static const slice kinds[] = {S("export"),      S("read"),           S("settings"),
+                                  S("witness.add"), S("witness.remove"), S("witness.split")};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (slice_eq(kind, kinds[i]))

@@ -92,6 +92,8 @@ def test_a_second_person_approves(office):
     office.run("release", "approve", submission, "--as", "rel", "--reason", "checked")
     kinds = [(row["kind"], row["actor"]) for row in office.rows("audit") if row["kind"].startswith("release")]
     assert kinds == [("release.submit", "ana"), ("release.approve", "rel"), ("release", "rel")]
+    story = office.rows("audit", "--agreement", office.rows("agreement", "list")[0]["id"])
+    assert [row["kind"] for row in story if row["kind"].startswith("release")] == [kind for kind, _ in kinds]
     assert office.run("release", "approve", submission, "--as", "rel", check=False).returncode != 0
     office.run("rebuild")
     assert office.rows("release", "list")[0]["state"] == "approved"
