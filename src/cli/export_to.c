@@ -25,6 +25,7 @@ struct exporting {
     struct store_view view;
     struct cli_reader reader;
     struct noise noise;
+    struct keep_place keep;
     struct export_choice choice;
     const char *path; /* NULL: standard output */
     bool only_changed;
@@ -197,6 +198,8 @@ static int exporting_open(struct exporting *e, const char *format)
     e->choice.now_us = time_now_us();
     e->choice.title = slice_text(e->node.config.title);
     e->choice.identity = slice_text(e->node.identity);
+    e->keep = node_keep(&e->node);
+    e->choice.keep = &e->keep;
     e->choice.gate = e->reader.gate;
     e->choice.reader = &e->reader.reader;
     e->choice.may_read = cli_has(cli, "as") ? may_read : NULL;

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from conftest import ROOT, indicator
+from test_agreement import agree, introduce, pair  # noqa: F401
 
 CLEAR = "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"
 RED = "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1"
@@ -384,3 +385,23 @@ def test_a_misp_feed_is_a_folder(defended, tmp_path):
     assert len({row["uuid"] for row in event["Attribute"]}) == len(event["Attribute"])
     assert defended.run("export", "--to", "misp", check=False).returncode == 2
     assert json.loads(defended.run("export", "--to", "misp-event").out)["Event"]["uuid"] == ident
+
+
+def test_what_a_partner_made_is_used_as_the_agreement_permits(pair, tmp_path):  # noqa: F811
+    """The bilateral template permits actions that others see, but no direct ones."""
+    a, _ = pair
+    _, partner = introduce(pair, tmp_path)
+    a.take([indicator(1, created_by_ref=partner), indicator(2)], "--check", "lenient")
+
+    def reports():
+        return [json.loads(a.run("export", "--to", name, "--json").err) for name in ("csv", "zeek", "nft")]
+    assert [report["indicators"] for report in reports()] == [2, 2, 2]
+    agreement = agree(pair, tmp_path, partner)
+    assert [report["indicators"] for report in reports()] == [2, 2, 1]
+    assert reports()[2]["left_out"] == {"not-permitted": 1}
+    a.run("agreement", "end", agreement)  # what came under it is still used as it says
+    assert [report["indicators"] for report in reports()] == [2, 2, 1]
+
+
+def test_a_full_device_is_told(defended):
+    assert defended.run("export", "--to", "list", "--out", "/dev/full", check=False).returncode == 75

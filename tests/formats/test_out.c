@@ -3,6 +3,11 @@
 
 #include "rows.h"
 
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fault.h"
 #include "formats/out_inside.h"
 #include "formats/out_rule.h"
 
@@ -408,6 +413,73 @@ static void versions_of_suricata_differ(void **state)
     }
 }
 
+static void file_is(const char *path, const char *text)
+{
+    char have[256] = "";
+    FILE *in = fopen(path, "re");
+
+    assert_non_null(in);
+    have[fread(have, 1, sizeof(have) - 1, in)] = '\0';
+    assert_int_equal(fclose(in), 0);
+    assert_string_equal(have, text);
+}
+
+static result replace(const char *path, slice text, bool only_changed, bool *is_changed)
+{
+    CLEANUP(out_file_abort) struct out_file file = OUT_FILE;
+    struct diag diag = {0};
+
+    *is_changed = false;
+    TRY(out_file_begin(&file, path, &diag));
+    TRY(out_file_take(&file, text, &diag));
+    return out_file_commit(&file, only_changed, is_changed, &diag);
+}
+
+static size_t files_in(const char *folder)
+{
+    size_t count = 0;
+    DIR *list = opendir(folder);
+
+    assert_non_null(list);
+    for (struct dirent *one = readdir(list); one != NULL; one = readdir(list))
+        count += one->d_name[0] != '.';
+    (void)closedir(list);
+    return count;
+}
+
+/* Each step that can fail fails in turn: the old file or the new one is there, and nothing else. */
+static void a_file_is_replaced_whole_or_not_at_all(void **state)
+{
+    char folder[] = "/tmp/test_out.XXXXXX", path[64];
+    bool is_changed;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/file", folder);
+    assert_true(succeeded(replace(path, SLICE("old"), false, &is_changed)));
+    for (unsigned long nth = 1;; nth++) {
+        fault_arm(nth);
+        result r = replace(path, SLICE("new"), true, &is_changed);
+        bool fired = fault_fired();
+
+        fault_arm(0);
+        assert_int_equal(failed(r), fired);
+        file_is(path, fired ? "old" : "new");
+        assert_int_equal(files_in(folder), 1);
+        if (!fired)
+            break;
+    }
+    assert_true(is_changed);
+    assert_true(succeeded(replace(path, SLICE("new"), true, &is_changed)) && !is_changed);
+    assert_true(succeeded(replace(path, SLICE("new"), false, &is_changed)) && is_changed);
+    assert_true(succeeded(replace(path, SLICE("newer"), true, &is_changed)) && is_changed);
+    file_is(path, "newer");
+    assert_true(failed(replace(folder, SLICE("x"), false, &is_changed)));
+    assert_int_equal(files_in(folder), 1);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +492,7 @@ int main(void)
         cmocka_unit_test(a_rule_keeps_its_number),
         cmocka_unit_test(addresses_are_backwards_in_a_policy_zone),
         cmocka_unit_test(versions_of_suricata_differ),
+        cmocka_unit_test(a_file_is_replaced_whole_or_not_at_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
