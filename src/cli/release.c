@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "cli/agreement.h"
 #include "gate/look.h"
+#include "gate/origin.h"
 
 #include "base/banned.h"
 
@@ -66,6 +67,7 @@ struct outgoing {
     struct decision decision;
     slice new_id;
     bool needs_second;
+    const struct way *way; /* of what a partner gave; NULL: it is the node's own */
 };
 
 static const struct terms_grant *grant_of(const struct looking *l, const struct kept *kept,
@@ -134,6 +136,8 @@ static void decide(struct looking *l, struct outgoing *out)
                                      .world = {look_target, &l->look}};
 
     party_read(out->agreement, out->recipient, &l->arena, &request.country, &out->name);
+    if (out->way != NULL)
+        origin_ask(&l->place, &l->view.txn, out->way, &l->arena, &request);
     out->needs_second = grant != NULL && grant->needs_second;
     agreement_decide(&out->agreement->terms, out->value, &request, &l->arena, &out->decision);
     if (out->decision.verdict == VERDICT_REDACT)
@@ -272,9 +276,15 @@ static int under_one(struct looking *l, const struct kept *kept, const struct ou
 static int object_walk(struct looking *l, slice id, bool is_preview, bool is_approved)
 {
     struct outgoing object = {.object = id, .version = SLICE("")};
+    struct diag diag = {0};
     slice agreement;
     int code = CLI_OK;
+    struct way way;
+    bool is_ours;
 
+    if (failed(origin_of_object(&l->view, id, &l->arena, &way, &is_ours, &diag)))
+        return cli_failed(&diag);
+    object.way = is_ours ? NULL : &way;
     if (!look_object(&l->look, id, &object.value))
         return cli_fail(CLI_NOT_FOUND, "%.*s: the node has no such object", SLICE_ARG(id));
     if (!value_text(value_get(object.value, SLICE("modified")), &l->arena, &object.version))

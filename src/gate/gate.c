@@ -6,6 +6,7 @@
 #include "agreement/redact.h"
 #include "gate/house.h"
 #include "gate/look.h"
+#include "gate/origin.h"
 #include "ledger/ledger.h"
 
 #include "base/banned.h"
@@ -13,6 +14,7 @@
 #define GATE_BYTES_MAX (sizeof(struct gate) + 65536)
 #define RECIPIENTS_MAX 32 /* whose answers are kept; then the one that asked longest ago goes */
 #define KEPT_BYTES_MAX ((size_t)64 << 20)
+#define WAY_BYTES_MAX ((size_t)1 << 20)
 #define DECIDE_BYTES_MAX ((size_t)64 << 20)
 #define ANSWERS_MAX ((size_t)1 << 30)
 #define CHUNK_SEQS ((size_t)65536)
@@ -169,6 +171,7 @@ struct basis {
     const struct kept *agreements;
     size_t agreement_count;
     const struct markings *markings;
+    const struct way *way; /* of what a partner gave; NULL: it is the node's own */
 };
 
 static struct decide_request request_of(const struct gate *gate, const struct reader_of *reader,
@@ -250,6 +253,9 @@ static result decide(struct gate *gate, const struct reader_of *reader, const st
     struct agreement house;
     const struct agreement *by = &house;
     struct decide_request request = request_of(gate, reader, basis, look);
+
+    if (basis->way != NULL)
+        origin_ask(&gate->keep, &look->view->txn, basis->way, look->arena, &request);
 
     *out = (struct gate_answer){.verdict = VERDICT_REFUSE, .reason = REASON_OBJECT_MALFORMED};
     if (text.len == 0 || failed(json_parse_copy(look->parsers[0], text, &look->docs[0], NULL)))
@@ -466,10 +472,11 @@ static result recipient_find(struct gate *gate, struct store_view *view,
 }
 
 static result outside_decide(struct gate *gate, const struct reader_of *reader,
-                             const struct recipient *recipient, slice text, struct arena *arena,
-                             struct gate_answer *out, struct diag *diag)
+                             const struct recipient *recipient, const struct way *way, slice text,
+                             struct arena *arena, struct gate_answer *out, struct diag *diag)
 {
-    struct basis basis = {recipient->agreements, recipient->agreement_count, &recipient->markings};
+    struct basis basis = {recipient->agreements, recipient->agreement_count, &recipient->markings,
+                          way};
 
     arena_reset(&gate->scratch);
     gate->look.arena = &gate->scratch;
@@ -485,6 +492,7 @@ struct sifting {
     struct recipient *recipient; /* NULL: inside */
     struct look look;            /* inside */
     struct arena scratch;        /* inside: of one decision */
+    struct arena way;            /* of one object */
     struct arena *arena;
 };
 
@@ -495,6 +503,7 @@ static struct sifting sifting_of(struct gate *gate, struct store_view *view,
                             .view = view,
                             .reader = reader,
                             .scratch = ARENA(DECIDE_BYTES_MAX),
+                            .way = ARENA(WAY_BYTES_MAX),
                             .arena = arena};
 }
 
@@ -516,15 +525,58 @@ static void remember(const struct sifting *s, uint64_t seq, enum verdict verdict
         s->recipient->answers[seq] = (uint8_t)of[verdict];
 }
 
-static result ask(struct sifting *s, slice text, struct gate_answer *out, struct diag *diag)
+/* What a partner gave lies in the collection of partners alone. */
+static result way_find(struct sifting *s, const struct store_item *item, struct way *way,
+                       bool *is_ours, struct diag *diag)
 {
+    struct collection partners;
+
+    *is_ours = true;
+    arena_reset(&s->way);
+    if (!s->gate->has_keep || !store_collection_find(s->view, SLICE(PARTNERS_ALIAS), &partners) ||
+        partners.number != item->collection)
+        return s->view->txn.state;
+    return origin_of(s->view, item->seq, &s->way, way, is_ours, diag);
+}
+
+/* Nobody does more with it than its giver permits, the own organisation neither. */
+static void permitted_lower(const struct way *way, struct gate_answer *out)
+{
+    for (size_t i = 0; i < way->obligations.count; i++) {
+        enum action permitted = ACTION_NONE;
+        slice name, value;
+
+        if (!slice_cut(way->obligations.at[i], '=', &name, &value) ||
+            !slice_eq(name, SLICE("permitted_actions")))
+            continue;
+        if (!action_parse(value, &permitted))
+            permitted = ACTION_NONE;
+        if (permitted < out->permitted)
+            out->permitted = permitted;
+    }
+}
+
+static result ask(struct sifting *s, const struct store_item *item, struct gate_answer *out,
+                  struct diag *diag)
+{
+    struct way way;
+    bool is_ours;
+    result r;
+
+    TRY(way_find(s, item, &way, &is_ours, diag));
     if (s->recipient != NULL)
-        return outside_decide(s->gate, s->reader, s->recipient, text, s->arena, out, diag);
-    TRY(look_init(&s->look, diag));
-    arena_reset(&s->scratch);
-    s->look.view = s->view;
-    s->look.arena = &s->scratch;
-    return inside_decide(s->gate, s->reader, &s->look, text, s->arena, out, diag);
+        r = outside_decide(s->gate, s->reader, s->recipient, is_ours ? NULL : &way, item->text,
+                           s->arena, out, diag);
+    else {
+        TRY(look_init(&s->look, diag));
+        arena_reset(&s->scratch);
+        s->look.view = s->view;
+        s->look.arena = &s->scratch;
+        r = inside_decide(s->gate, s->reader, &s->look, item->text, s->arena, out, diag);
+    }
+    if (!is_ours)
+        permitted_lower(&way, out);
+    return r;
 }
 
 struct sifted {
@@ -550,7 +602,7 @@ static result sift_one(struct sifting *s, uint64_t seq, struct sifted *out, stru
                          (unsigned long long)seq);
     }
     if (known != KNOWN_SHARE) {
-        TRY(ask(s, item.text, &answer, diag));
+        TRY(ask(s, &item, &answer, diag));
         remember(s, seq, answer.verdict);
     }
     if (answer.verdict == VERDICT_REFUSE || answer.verdict == VERDICT_HOLD) {
@@ -631,6 +683,7 @@ static void sifting_free(struct sifting *s)
 {
     look_free(&s->look);
     arena_free(&s->scratch);
+    arena_free(&s->way);
 }
 
 static result page_outside(struct sifting *s, bool with_text, struct store_page *page,
@@ -668,12 +721,12 @@ result gate_decide(struct gate *gate, struct store_view *view, const struct read
     result r = OK;
 
     if (gate_is_inside(reader))
-        return ask(&s, item->text, out, diag);
+        return ask(&s, item, out, diag);
     (void)pthread_mutex_lock(&gate->lock);
     gate->look.view = view;
     r = recipient_find(gate, view, reader, &s.recipient, diag);
     if (succeeded(r))
-        r = ask(&s, item->text, out, diag);
+        r = ask(&s, item, out, diag);
     (void)pthread_mutex_unlock(&gate->lock);
     return r;
 }

@@ -88,31 +88,6 @@ static const struct terms_grant *grant_of(const struct kept *kept, slice provide
     return NULL;
 }
 
-/* To whom the provider may pass on what it got: as the agreement it came under says today; nobody,
- * when that is none any more. */
-static struct texts upstream_of(const struct offer *offer, const struct way *way)
-{
-    CLEANUP(kept_free) struct kept kept = {0};
-    struct texts nobody = {0};
-    struct diag diag = {0};
-    bool found = false;
-    struct arena *arena = (struct arena *)(uintptr_t)&offer->scratch;
-    struct kv_txn *txn = &offer->view->txn;
-
-    if (failed(
-            keep_read_in_force(&offer->keep, txn, way->agreement, arena, &kept, &found, &diag)) ||
-        !found || !kept.terms.is_signed)
-        return nobody;
-    const struct hop *last = &way->hops[way->hop_count - 1];
-    const struct terms_grant *grant = grant_of(&kept, last->from, last->to);
-    if (grant == NULL)
-        return nobody;
-    slice *classes = arena_new(arena, slice, grant->onward.count + 1);
-    for (size_t i = 0; classes != NULL && i < grant->onward.count; i++)
-        classes[i] = arena_copy(arena, grant->onward.at[i]);
-    return classes != NULL ? (struct texts){classes, grant->onward.count} : nobody;
-}
-
 static bool is_better(enum verdict verdict, enum verdict than)
 {
     static const int worth[] = {
@@ -198,12 +173,8 @@ result offer_decide(struct offer *offer, slice text, const struct offer_request 
     struct value object = {&look->docs[0], look->docs[0].nodes};
     out->decision.reasons = none;
     asked.hop = request->hop;
-    if (request->way != NULL) {
-        asked.hop = (int64_t)request->way->hop_count;
-        asked.has_upstream = true;
-        asked.upstream = upstream_of(offer, request->way);
-        asked.originator = request->way->hops[0].from;
-    }
+    if (request->way != NULL)
+        origin_ask(&offer->keep, &offer->view->txn, request->way, &offer->scratch, &asked);
     for (size_t i = 0; i < offer->agreement_count; i++)
         decide_under(offer, &offer->agreements[i], object, &asked, request, out);
     if (offer->scratch.overflowed)

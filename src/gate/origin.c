@@ -107,8 +107,59 @@ result origin_of(struct store_view *view, uint64_t seq, struct arena *arena, str
     TRY(json_parser_new(LEDGER_DEPTH_MAX, &parser, diag));
     TRY(ledger_parse(parser, text, &entry, diag));
     origin = json_string(&entry.doc, json_get(&entry.doc, entry.doc.nodes, SLICE("origin")), arena);
+    if (origin.at == NULL)
+        return diag_fail(diag, ERR_LIMIT, "no memory for the way of an object");
     if (!slice_starts(origin, SLICE(ORIGIN_HEAD)))
         return OK;
     *is_ours = false;
     return way_of_text(slice_from(origin, sizeof(ORIGIN_HEAD) - 1), arena, out, diag);
+}
+
+result origin_of_object(struct store_view *view, slice id, struct arena *arena, struct way *out,
+                        bool *is_ours, struct diag *diag)
+{
+    struct store_query query = {.ids = &id, .id_count = 1, .version_last = true};
+    struct store_page page;
+
+    *is_ours = true;
+    TRY(store_find(view, &query, 1, SIZE_MAX, false, arena, &page, diag));
+    return page.count > 0 ? origin_of(view, page.seqs[0], arena, out, is_ours, diag) : OK;
+}
+
+static const struct terms_grant *grant_of(const struct kept *kept, const struct hop *hop)
+{
+    for (size_t i = 0; i < kept->terms.grant_count; i++)
+        if (slice_eq(kept->terms.grants[i].provider, hop->from) &&
+            texts_hold(kept->terms.grants[i].recipients, hop->to))
+            return &kept->terms.grants[i];
+    return NULL;
+}
+
+struct texts origin_upstream(const struct keep_place *keep, struct kv_txn *txn,
+                             const struct way *way, struct arena *arena)
+{
+    CLEANUP(kept_free) struct kept kept = {0};
+    const struct texts nobody = {0};
+    struct diag diag = {0};
+    bool found = false;
+
+    if (failed(keep_read_in_force(keep, txn, way->agreement, arena, &kept, &found, &diag)) ||
+        !found || !kept.terms.is_signed)
+        return nobody;
+    const struct terms_grant *grant = grant_of(&kept, &way->hops[way->hop_count - 1]);
+    if (grant == NULL)
+        return nobody;
+    slice *classes = arena_new(arena, slice, grant->onward.count + 1);
+    for (size_t i = 0; classes != NULL && i < grant->onward.count; i++)
+        classes[i] = arena_copy(arena, grant->onward.at[i]);
+    return classes != NULL ? (struct texts){classes, grant->onward.count} : nobody;
+}
+
+void origin_ask(const struct keep_place *keep, struct kv_txn *txn, const struct way *way,
+                struct arena *arena, struct decide_request *request)
+{
+    request->hop = (int64_t)way->hop_count;
+    request->has_upstream = true;
+    request->upstream = origin_upstream(keep, txn, way, arena);
+    request->originator = way->hops[0].from;
 }

@@ -6,8 +6,10 @@
 #pragma once
 
 #include "agreement/decide.h"
+#include "agreement/keep.h"
 #include "store/store.h"
 
+#define PARTNERS_ALIAS "partners" /* of the collection that partners' objects lie in */
 #define ORIGIN_HEAD "partner "
 #define ORIGIN_HOPS_MAX 16
 #define ORIGIN_TEXT_BYTES_MAX 8000
@@ -37,3 +39,15 @@ bool way_passes(const struct way *way, slice organisation);
  * a way it cannot read for none. */
 MUST_USE result origin_of(struct store_view *view, uint64_t seq, struct arena *arena,
                           struct way *out, bool *is_ours, struct diag *diag);
+
+/* The same of an object's newest version, in whatever collection. */
+MUST_USE result origin_of_object(struct store_view *view, slice id, struct arena *arena,
+                                 struct way *out, bool *is_ours, struct diag *diag);
+
+/* To whom what came this way may be passed on: as the agreement it came under says today; nobody,
+ * when that is none any more. */
+struct texts origin_upstream(const struct keep_place *keep, struct kv_txn *txn,
+                             const struct way *way, struct arena *arena);
+/* What a decision has to know of what is passed on. */
+void origin_ask(const struct keep_place *keep, struct kv_txn *txn, const struct way *way,
+                struct arena *arena, struct decide_request *request);

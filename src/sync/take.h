@@ -4,7 +4,6 @@
 #include "sync/place.h"
 #include "sync/wire.h"
 
-#define PARTNERS_ALIAS "partners" /* of the collection that partners' objects lie in */
 #define PARTNERS_TITLE "Partners"
 
 struct taken {

@@ -519,3 +519,42 @@ def test_verify_finds_what_differs_and_fetches_it(pair):
     telaviv.stop()
     assert tokyo.run("sync", "verify", telaviv.id, check=False).returncode == 75
     assert tokyo.run("sync", "verify", "identity--x", check=False).returncode == 3
+
+
+def test_what_a_partner_gave_is_passed_on_as_it_allows(pair):
+    tokyo, telaviv = pair
+    member, partner = "identity--8c1a7b1e-52d0-4b6e-9a6e-0f1d8a1c0001", indicator(0)["id"]
+    telaviv.take([indicator(0, object_marking_refs=[GREEN]), indicator(1, object_marking_refs=[GREEN])])
+    telaviv.run("release", partner)
+    both_now(telaviv, tokyo)
+    tokyo.take([indicator(2, object_marking_refs=[GREEN])])
+
+    def leaves(*whom):
+        return {one["id"] for one in json.loads(tokyo.run("export", *whom).out).get("objects", [])}
+
+    # The bilateral agreement lets the own organisation and its clients have it; the public never.
+    assert leaves("--for", member) == {partner, indicator(2)["id"]}
+    tokyo.run("agreement", "suspend", tokyo.agreement)
+    assert partner in leaves("--for", member)  # what was given stays under what was agreed
+    row, = tokyo.rows("release", "preview", partner)
+    assert row["decision"] == "refuse"
+    telaviv.run("agreement", "end", telaviv.agreement)
+    tokyo.run("agreement", "end", tokyo.agreement)
+    assert partner in leaves() and indicator(2)["id"] in leaves("--for", member)
+
+
+def test_what_may_not_be_passed_on_is_not(nodes, tmp_path):
+    tokyo, telaviv = nodes
+    introduce(tokyo, telaviv, tmp_path)
+    agree(nodes, tmp_path, telaviv.id, "anonymous")  # the own organisation alone
+    member = "identity--8c1a7b1e-52d0-4b6e-9a6e-0f1d8a1c0001"
+    telaviv.take([indicator(0, object_marking_refs=[GREEN])])
+    telaviv.run("release", indicator(0)["id"])
+    both_now(telaviv, tokyo)
+    tokyo.take([indicator(1, object_marking_refs=[GREEN])])
+
+    def leaves(*whom):
+        return {one["id"] for one in json.loads(tokyo.run("export", *whom).out).get("objects", [])}
+
+    assert leaves() == {indicator(0)["id"], indicator(1)["id"]}
+    assert leaves("--for", member) == {indicator(1)["id"]}
