@@ -67,8 +67,13 @@ static bool apply_one(const struct keep_place *place, struct kv_txn *txn, slice 
         kv_put(txn, place->table, key_of(&key, PREFIX_CONFIRMED, id),
                json_inner(value.doc, value.node));
     } else {
-        /* Another card is another key: it is to be compared again. */
-        (void)kv_delete(txn, place->table, key_of(&key, PREFIX_CONFIRMED, id));
+        slice confirmed;
+        bool is_same = slice_eq(kind, SLICE(KEEP_CARD)) &&
+                       kv_get(txn, place->table, key_of(&key, PREFIX_CONFIRMED, id), &confirmed) &&
+                       value_is(value_get(value, SLICE("key")), confirmed);
+
+        if (!is_same) /* another key is to be compared again */
+            (void)kv_delete(txn, place->table, key_of(&key, PREFIX_CONFIRMED, id));
         (void)kv_delete(txn, place->table, key_of(&key, PREFIX_CARD, id));
         if (slice_eq(kind, SLICE(KEEP_CARD)))
             kv_put(txn, place->table, key_of(&key, PREFIX_CARD, id), raw);

@@ -143,6 +143,31 @@ static int show_one(const struct cli *cli, const struct keep_place *place, const
     return cli->json ? cli_print_json(&out) : CLI_OK;
 }
 
+/* A card that signs itself is no reason to believe another key. */
+static result key_is_as_before(const struct keep_place *place, const struct card *card,
+                               const char *path, struct diag *diag)
+{
+    CLEANUP(kv_abort) struct kv_txn txn = {0};
+    CLEANUP(arena_free) struct arena arena = ARENA(AGREEMENT_ARENA_BYTES_MAX);
+    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    struct card kept;
+    struct json_doc doc;
+    slice text;
+
+    TRY(json_parser_new(JSON_DEPTH_MAX, &parser, diag));
+    kv_begin_read(place->kv, &txn, diag);
+    if (!keep_card(place, &txn, card->id, &text))
+        return txn.state;
+    TRY(json_parse_copy(parser, text, &doc, diag));
+    TRY(card_read((struct value){&doc, doc.nodes}, &arena, &kept, diag));
+    if (memcmp(kept.key, card->key, sizeof(kept.key)) != 0)
+        return diag_fail(diag, ERR_CONFLICT,
+                         "%s: %.*s is kept with another key: ask by voice, then \"entente partner "
+                         "remove\" first",
+                         path, SLICE_ARG(card->id));
+    return OK;
+}
+
 static result card_take(const struct keep_place *place, const char *path, struct arena *arena,
                         struct card *card, struct diag *diag)
 {
@@ -160,6 +185,7 @@ static result card_take(const struct keep_place *place, const char *path, struct
     card->id = arena_copy(arena, card->id);
     if (slice_eq(card->id, place->own))
         return diag_fail(diag, ERR_INVALID, "%s: is this node's own card", path);
+    TRY(key_is_as_before(place, card, path, diag));
     return keep_change(place, SLICE(KEEP_CARD), card->id, slice_trim(buf_slice(&text)),
                        SLICE("cli"), diag);
 }
@@ -189,48 +215,61 @@ int cmd_partner_add(struct cli *cli)
     return CLI_OK;
 }
 
-/* The card of a partner that is kept. */
-static int card_find(const struct keep_place *place, slice id, struct json_parser *parser,
-                     struct json_doc *doc, struct arena *arena, struct card *out)
+/* A partner that is kept, for one command. */
+struct partner_view {
+    struct node node;
+    struct keep_place place;
+    struct arena arena;
+    struct json_parser *parser;
+    struct json_doc doc;
+    struct card card; /* texts in the arena, or borrowed from the parser */
+};
+
+static void partner_view_free(struct partner_view *view)
+{
+    json_parser_free(&view->parser);
+    arena_free(&view->arena);
+    node_close(&view->node);
+}
+
+/* The partner that the first word names; freed by the caller in any case. */
+static int partner_view_open(struct cli *cli, bool read_only, struct partner_view *out)
 {
     CLEANUP(kv_abort) struct kv_txn txn = {0};
     struct diag diag = {0};
     slice text;
 
-    kv_begin_read(place->kv, &txn, &diag);
-    if (!keep_card(place, &txn, id, &text))
-        return cli_fail(CLI_NOT_FOUND, "%.*s: there is no such partner", SLICE_ARG(id));
-    if (failed(json_parse_copy(parser, text, doc, &diag)) ||
-        failed(card_read((struct value){doc, doc->nodes}, arena, out, &diag)))
+    *out = (struct partner_view){.arena = ARENA(AGREEMENT_ARENA_BYTES_MAX)};
+    if (cli->word_count != 1)
+        return cli_misused(cli, "takes a partner's id");
+    int code = cli_node_open(cli, read_only, &out->node);
+    if (code != CLI_OK)
+        return code;
+    out->place = node_keep(&out->node);
+    kv_begin_read(out->place.kv, &txn, &diag);
+    if (!keep_card(&out->place, &txn, slice_text(cli->words[0]), &text))
+        return cli_fail(CLI_NOT_FOUND, "%s: there is no such partner", cli->words[0]);
+    if (failed(json_parser_new(JSON_DEPTH_MAX, &out->parser, &diag)) ||
+        failed(json_parse_copy(out->parser, text, &out->doc, &diag)) ||
+        failed(
+            card_read((struct value){&out->doc, out->doc.nodes}, &out->arena, &out->card, &diag)))
         return cli_failed(&diag);
     return CLI_OK;
 }
 
 int cmd_partner_confirm(struct cli *cli)
 {
-    CLEANUP(node_close) struct node node = {0};
-    CLEANUP(arena_free) struct arena arena = ARENA(AGREEMENT_ARENA_BYTES_MAX);
-    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
+    CLEANUP(partner_view_free) struct partner_view view = {0};
     CLEANUP(buf_free) struct buf key = BUF(256);
     struct diag diag = {0};
-    struct json_doc doc;
-    struct card card;
+    int code = partner_view_open(cli, false, &view);
 
-    if (cli->word_count != 1)
-        return cli_misused(cli, "takes a partner's id");
-    int code = cli_node_open(cli, false, &node);
-    if (code != CLI_OK)
-        return code;
-    if (failed(json_parser_new(JSON_DEPTH_MAX, &parser, &diag)))
-        return cli_failed(&diag);
-    struct keep_place place = node_keep(&node);
-    code = card_find(&place, slice_text(cli->words[0]), parser, &doc, &arena, &card);
     if (code != CLI_OK)
         return code;
     buf_byte(&key, '"');
-    base64_encode(&key, slice_of(card.key, sizeof(card.key)));
+    base64_encode(&key, slice_of(view.card.key, sizeof(view.card.key)));
     buf_byte(&key, '"');
-    if (failed(keep_change(&place, SLICE(KEEP_CONFIRM), slice_text(cli->words[0]), buf_slice(&key),
+    if (failed(keep_change(&view.place, SLICE(KEEP_CONFIRM), view.card.id, buf_slice(&key),
                            SLICE("cli"), &diag)))
         return cli_failed(&diag);
     return CLI_OK;
@@ -238,44 +277,21 @@ int cmd_partner_confirm(struct cli *cli)
 
 int cmd_partner_show(struct cli *cli)
 {
-    CLEANUP(node_close) struct node node = {0};
-    CLEANUP(arena_free) struct arena arena = ARENA(AGREEMENT_ARENA_BYTES_MAX);
-    CLEANUP(json_parser_free) struct json_parser *parser = NULL;
-    struct diag diag = {0};
-    struct json_doc doc;
-    struct card card = {0};
+    CLEANUP(partner_view_free) struct partner_view view = {0};
+    int code = partner_view_open(cli, true, &view);
 
-    if (cli->word_count != 1)
-        return cli_misused(cli, "takes a partner's id");
-    int code = cli_node_open(cli, true, &node);
-    if (code != CLI_OK)
-        return code;
-    if (failed(json_parser_new(JSON_DEPTH_MAX, &parser, &diag)))
-        return cli_failed(&diag);
-    struct keep_place place = node_keep(&node);
-    code = card_find(&place, slice_text(cli->words[0]), parser, &doc, &arena, &card);
-    return code == CLI_OK ? show_one(cli, &place, &card, &arena) : code;
+    return code == CLI_OK ? show_one(cli, &view.place, &view.card, &view.arena) : code;
 }
 
 int cmd_partner_remove(struct cli *cli)
 {
-    CLEANUP(node_close) struct node node = {0};
-    CLEANUP(kv_abort) struct kv_txn txn = {0};
+    CLEANUP(partner_view_free) struct partner_view view = {0};
     struct diag diag = {0};
-    slice card;
+    int code = partner_view_open(cli, false, &view);
 
-    if (cli->word_count != 1)
-        return cli_misused(cli, "takes a partner's id");
-    int code = cli_node_open(cli, false, &node);
     if (code != CLI_OK)
         return code;
-    struct keep_place place = node_keep(&node);
-    kv_begin_read(place.kv, &txn, &diag);
-    bool is_there = keep_card(&place, &txn, slice_text(cli->words[0]), &card);
-    kv_abort(&txn);
-    if (!is_there)
-        return cli_fail(CLI_NOT_FOUND, "%s: there is no such partner", cli->words[0]);
-    if (failed(keep_change_for(&place, SLICE(KEEP_REMOVE), slice_text(cli->words[0]), SLICE("null"),
+    if (failed(keep_change_for(&view.place, SLICE(KEEP_REMOVE), view.card.id, SLICE("null"),
                                slice_text(cli_value(cli, "reason")), SLICE("cli"), &diag)))
         return cli_failed(&diag);
     return CLI_OK;

@@ -125,6 +125,7 @@ struct report_place node_report(const struct node *node, slice actor)
     return (struct report_place){
         .store = node->store,
         .folder = node->folder,
+        .own = slice_text(node->identity),
         .title = slice_text(node->config.title),
         .actor = actor,
         .window_us = (int64_t)node->config.sighting_window_s * 1000000,

@@ -74,7 +74,7 @@ static result report_start(struct report *report, struct diag *diag)
     TRY(rooms_make(report, diag));
     /* The log's first entry may be this collection's. */
     TRY(report_collection(report->place.store, report->place.actor, &collection, diag));
-    TRY(report_identity(report->place.store, &report->identity, diag));
+    TRY(report_identity(&report->place, &report->identity, diag));
     return seen_open(report->place.folder, &report->seen, diag);
 }
 

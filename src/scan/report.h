@@ -31,6 +31,7 @@
 struct report_place {
     struct store *store;
     const char *folder; /* the node's; borrowed */
+    slice own;          /* the node's identity, as its card has it; borrowed */
     slice title;        /* the node's name, for its identity; borrowed */
     slice actor;        /* who reports, for the log; borrowed */
     int64_t window_us, keep_us;
@@ -71,8 +72,8 @@ struct report_identity {
     size_t created_bytes;
 };
 
-/* From entry 0 of the log.  ERR_MISSING when the log is empty. */
-MUST_USE result report_identity(struct store *store, struct report_identity *out,
+/* Its date is that of the log's entry 0.  ERR_MISSING without a log or an identity. */
+MUST_USE result report_identity(const struct report_place *place, struct report_identity *out,
                                 struct diag *diag);
 /* "type--" and the UUIDv5 of the node and name. */
 void report_id(const struct report_identity *identity, const char *type, slice name,

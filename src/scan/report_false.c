@@ -153,7 +153,7 @@ result report_false(const struct report_place *place, const struct report_opinio
     store_view_begin(place->store, &view, diag);
     TRY(indicator_read(&view, opinion->indicator, parser, &answer, diag));
     store_view_end(&view);
-    TRY(report_identity(place->store, &answer.identity, diag));
+    TRY(report_identity(place, &answer.identity, diag));
     TRY(report_collection(place->store, place->actor, &answer.collection, diag));
     TRY(report_identity_object(place, &answer.identity, &answer.collection, &objects, diag));
     store_view_begin(place->store, &view, diag);

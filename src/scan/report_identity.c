@@ -7,28 +7,25 @@
 
 #include "base/banned.h"
 
-/* The name space of nodes: made once, for this purpose alone. */
-static const struct uuid nodes = {{0x5f, 0x1c, 0x33, 0x0e, 0x8a, 0x47, 0x4d, 0x0b, 0x9e, 0x62, 0x17,
-                                   0xd4, 0xa9, 0x05, 0x7b, 0xc1}};
-
-result report_identity(struct store *store, struct report_identity *out, struct diag *diag)
+result report_identity(const struct report_place *place, struct report_identity *out,
+                       struct diag *diag)
 {
     CLEANUP(kv_abort) struct kv_txn txn = {0};
     CLEANUP(json_parser_free) struct json_parser *parser = NULL;
     struct ledger_entry entry;
-    char uuid[UUID_TEXT_BYTES];
+    struct stix_id own;
     slice first;
 
+    if (!stix_id_parse(place->own, &own) || place->own.len >= sizeof(out->id))
+        return diag_fail(diag, ERR_MISSING, "the node has no key yet, and so no identity");
     TRY(json_parser_new(LEDGER_DEPTH_MAX, &parser, diag));
-    kv_begin_read(store_kv(store), &txn, diag);
-    /* Entry 0 names the first collection by its random UUID, and is there for ever. */
-    if (!ledger_read(&txn, store_log_table(store), 0, &first))
+    kv_begin_read(store_kv(place->store), &txn, diag);
+    if (!ledger_read(&txn, store_log_table(place->store), 0, &first))
         return failed(txn.state) ? txn.state
                                  : diag_fail(diag, ERR_MISSING, "the node's log is empty");
     TRY(ledger_parse(parser, first, &entry, diag));
-    out->name_space = uuid_v5(&nodes, first);
-    uuid_format(&out->name_space, uuid);
-    (void)snprintf(out->id, sizeof(out->id), "identity--%.*s", UUID_TEXT_BYTES, uuid);
+    out->name_space = own.uuid;
+    (void)snprintf(out->id, sizeof(out->id), "%.*s", SLICE_ARG(place->own));
     out->created_bytes = time_format_us(entry.at_us, out->created);
     return OK;
 }

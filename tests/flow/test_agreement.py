@@ -1,4 +1,6 @@
 """`entente agreement` as people and scripts call it."""
+import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -6,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import Node, data_folder, indicator, program
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 TESTS = Path(__file__).resolve().parent.parent
 
@@ -157,6 +161,34 @@ def test_two_nodes_agree_and_each_says_what_would_leave(pair, tmp_path):
     a.run("agreement", "end", agreement)
     assert verdict(a, first) == [("refuse", ["AGREEMENT_ENDED"])]
     assert a.run("agreement", "resume", agreement, check=False).returncode == 4
+
+
+def signed_card(card, key):
+    """The card as that key signs it (docs/FORMATS.md)."""
+    body = {name: value for name, value in card.items() if name != "signatures"}
+    body["key"] = base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    message = b"entente-card/1\n" + hashlib.sha256(text).digest()
+    return {**body, "signatures": [base64.b64encode(key.sign(message)).decode()]}
+
+
+def test_a_card_with_another_key_takes_nobodys_place(pair, tmp_path):
+    a, _ = pair
+    introduce(pair, tmp_path)
+    kept = a.rows("partner", "list")
+    assert kept[0]["confirmed"]
+    card = json.loads((tmp_path / "haifa.card").read_text())
+    (tmp_path / "forged.card").write_text(json.dumps(signed_card(card, Ed25519PrivateKey.generate())))
+    done = a.run("partner", "add", tmp_path / "forged.card", check=False)
+    assert done.returncode != 0 and "is kept with another key" in done.stderr.decode()
+    assert a.rows("partner", "list") == kept
+    a.run("partner", "add", tmp_path / "haifa.card")  # the same key again: still the one that was compared
+    assert a.rows("partner", "list") == kept
+    a.run("rebuild")
+    assert a.rows("partner", "list") == kept
+    a.run("partner", "remove", kept[0]["id"])
+    a.run("partner", "add", tmp_path / "forged.card")
+    assert not a.rows("partner", "list")[0]["confirmed"]
 
 
 def test_nothing_goes_while_a_signature_is_missing_or_a_key_not_compared(pair, tmp_path):

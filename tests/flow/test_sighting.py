@@ -20,6 +20,7 @@ def test_a_false_positive_is_an_opinion_and_a_sighting_of_none(node):
     assert opinion["opinion"] == "strongly-disagree" and opinion["object_refs"] == [one["id"]]
     assert opinion["explanation"] == "our own scanner" and opinion["object_marking_refs"] == [red]
     identity, = node.rows("search", "--type", "identity")
+    assert identity["id"] == json.loads(node.run("partner", "card").out)["id"]
     assert sighting["where_sighted_refs"] == [identity["id"]] and sighting["created_by_ref"] == identity["id"]
     # Said again, there is a new version, and no second object.
     node.run("sighting", "false", one["id"])

@@ -40,6 +40,7 @@ static int place_make(void **state)
     (void)snprintf(place.folder, sizeof(place.folder), "%s/node", place.top);
     assert_false(failed(crypto_start(&diag)));
     assert_false(failed(node_create(place.folder, &place.node, &diag)));
+    assert_false(failed(node_keys(&place.node, &diag)));
     assert_false(failed(store_collection_add(place.node.store, NULL, SLICE("first"), SLICE("first"),
                                              SLICE(""), SLICE("test"), &collection, &diag)));
     place.report = node_report(&place.node, SLICE("test"));
@@ -314,7 +315,7 @@ static void a_value_becomes_an_object_when_it_can_stand_alone(void **state)
     struct diag diag = {0};
 
     assert_false(failed(json_parser_new(16, &parser, &diag)));
-    assert_false(failed(report_identity(place->node.store, &identity, &diag)));
+    assert_false(failed(report_identity(&place->report, &identity, &diag)));
     CHECK_ROWS(row, observables) {
         CLEANUP(buf_free) struct buf json = BUF(1 << 16);
         char id[STIX_ID_BYTES_MAX + 1];
