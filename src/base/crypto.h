@@ -29,6 +29,9 @@ void sha256_init(struct sha256_state *state);
 void sha256_add(struct sha256_state *state, slice bytes);
 struct hash256 sha256_end(struct sha256_state *state);
 
+/* HMAC-SHA256 (RFC 2104). */
+struct hash256 hmac_sha256(slice key, slice message);
+
 bool hash256_eq(const struct hash256 *a, const struct hash256 *b);
 
 void random_bytes(void *out, size_t bytes); /* never fails once crypto_start succeeded */

@@ -44,6 +44,35 @@ struct hash256 sha256(slice bytes)
     return sha256_end(&state);
 }
 
+#define HMAC_BLOCK_BYTES 64
+
+struct hash256 hmac_sha256(slice key, slice message)
+{
+    char inner[HMAC_BLOCK_BYTES], outer[HMAC_BLOCK_BYTES];
+    struct hash256 short_key, hash;
+    struct sha256_state state;
+
+    if (key.len > HMAC_BLOCK_BYTES) {
+        short_key = sha256(key);
+        key = slice_of(short_key.bytes, sizeof(short_key.bytes));
+    }
+    for (size_t i = 0; i < HMAC_BLOCK_BYTES; i++) {
+        inner[i] = (char)((i < key.len ? key.at[i] : 0) ^ 0x36);
+        outer[i] = (char)((i < key.len ? key.at[i] : 0) ^ 0x5c);
+    }
+    sha256_init(&state);
+    sha256_add(&state, slice_of(inner, sizeof(inner)));
+    sha256_add(&state, message);
+    hash = sha256_end(&state);
+    sha256_init(&state);
+    sha256_add(&state, slice_of(outer, sizeof(outer)));
+    sha256_add(&state, slice_of(hash.bytes, sizeof(hash.bytes)));
+    hash = sha256_end(&state);
+    secret_wipe(inner, sizeof(inner));
+    secret_wipe(outer, sizeof(outer));
+    return hash;
+}
+
 void sha1_pair(slice first, slice second, uint8_t out[SHA1_BYTES])
 {
     struct sha1_ctx state;

@@ -61,10 +61,10 @@ COMMANDS = {
     "release preview": "operator", "release": "as", "release approve": "as", "release send-back": "as",
     "release list": "none",
     "show": "as", "search": "as", "export": "as for", "export install": "as for", "sighting list": "as", "push": "for",
-    "scan": "operator", "retro": "operator", "agreement test": "operator", "audit": "operator", "ledger log": "operator",
+    "alert send": "operator", "scan": "operator", "retro": "operator", "agreement test": "operator", "audit": "operator", "ledger log": "operator",
     "ledger prove": "operator", "ledger export": "operator", "ledger bundle": "operator", "serve": "routes above",
     **dict.fromkeys([
-        "init", "import", "pattern check", "pattern explain", "pattern test", "events", "allow add", "allow list",
+        "alert list", "init", "import", "pattern check", "pattern explain", "pattern test", "events", "allow add", "allow list",
         "allow remove", "sighting false", "pull", "user add", "user list", "user password", "user roles",
         "user disable", "user enable", "user organisation", "user remove", "token add", "token list", "token remove",
         "collection add", "collection list", "collection remove", "collection grant", "collection revoke",
