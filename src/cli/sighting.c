@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "cli/cli.h"
 #include "cli/reading.h"
+#include "gate/origin.h"
 #include "json/json.h"
 
 #include "base/banned.h"
@@ -25,7 +26,7 @@ struct listing {
 };
 
 struct line {
-    slice id, indicator, first, last, text;
+    slice id, indicator, by, first, last, text;
     int64_t count;
 };
 
@@ -46,6 +47,7 @@ static bool line_read(struct listing *listing, slice text, struct line *out)
         return false;
     out->id = member(&doc, SLICE("id"), &listing->arena);
     out->indicator = member(&doc, SLICE("sighting_of_ref"), &listing->arena);
+    out->by = member(&doc, SLICE("created_by_ref"), &listing->arena);
     out->first = member(&doc, SLICE("first_seen"), &listing->arena);
     out->last = member(&doc, SLICE("last_seen"), &listing->arena);
     slice when = out->last.len > 0 ? out->last : member(&doc, SLICE("modified"), &listing->arena);
@@ -89,6 +91,10 @@ static int line_print(struct listing *listing, const struct line *line)
         cli_print_text(stdout, line->count == 0 && line->last.len == 0 ? SLICE("false positive  ")
                                                                        : SLICE(""));
         cli_print_text(stdout, name);
+        if (cli_has(listing->cli, "partners")) {
+            (void)fputs("  seen by ", stdout);
+            cli_print_text(stdout, line->by.len > 0 ? line->by : SLICE("a partner"));
+        }
         (void)putchar('\n');
         return CLI_OK;
     }
@@ -96,6 +102,8 @@ static int line_print(struct listing *listing, const struct line *line)
     jw_put_string(&w, SLICE("id"), line->id);
     jw_put_string(&w, SLICE("indicator"), line->indicator);
     jw_put_string(&w, SLICE("name"), name);
+    if (line->by.len > 0)
+        jw_put_string(&w, SLICE("by"), line->by);
     jw_key(&w, SLICE("count"));
     jw_i64(&w, line->count);
     if (line->first.len > 0)
@@ -166,8 +174,10 @@ int cmd_sighting_list(struct cli *cli)
     store_view_begin(node.store, &listing.view, &diag);
     /* Before the first report there is no collection, and nothing was seen. */
     code = cli_reader_open(cli, &node, &listing.view, false, &listing.reader);
-    if (code == CLI_OK &&
-        store_collection_find(&listing.view, SLICE(REPORT_ALIAS), &listing.sightings))
+    if (code == CLI_OK && store_collection_find(&listing.view,
+                                                cli_has(cli, "partners") ? SLICE(PARTNERS_ALIAS)
+                                                                         : SLICE(REPORT_ALIAS),
+                                                &listing.sightings))
         code = list(&listing);
     else if (code == CLI_OK && diag.code != ERR_NONE)
         code = cli_failed(&diag);

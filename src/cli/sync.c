@@ -243,6 +243,7 @@ static void row_write(struct json_writer *w, slice key, const struct sync_row *r
     jw_object_begin(w);
     jw_put_u64(w, SLICE("batches"), row->batches);
     jw_put_u64(w, SLICE("objects"), row->objects);
+    jw_put_u64(w, SLICE("sightings"), row->sightings);
     jw_put_u64(w, SLICE("refused"), row->refused);
     if (row->why.len > 0)
         jw_put_string(w, SLICE("why"), row->why);
@@ -299,6 +300,8 @@ static void standing_print(const struct standing *s)
                  " taken by the partner, %" PRIu64 " refused by it, %" PRIu64 " not let out\n",
                  s->sent.objects, s->sent.batches, s->receipt.objects, s->receipt.refused,
                  s->sent.refused);
+    (void)printf("  given back  %" PRIu64 " sightings by the partner, %" PRIu64 " by this node\n",
+                 s->received.sightings, s->sent.sightings);
     (void)printf("  waiting  %" PRIu64 " objects sent and without a receipt\n", s->waiting);
     (void)printf("  contact  %s\n", when);
     why_print("refused here, the last", &s->received);

@@ -208,6 +208,7 @@ static result sent_note(struct asking *asking, const struct batch_head *head, ui
     jw_put_string(&w, SLICE("root"), root_text);
     jw_put_u64(&w, SLICE("items"), head->count);
     jw_put_u64(&w, SLICE("objects"), objects);
+    jw_put_u64(&w, SLICE("sightings"), end->sightings);
     if (end->withheld > 0) {
         jw_put_u64(&w, SLICE("refused"), end->withheld);
         jw_put_string(&w, SLICE("why"), end->why);

@@ -134,7 +134,12 @@ static result sighting_offer(struct feed *feed, const struct store_item *item, s
 
     TRY(giveback_make(&feed->view, item, feed->place->keep.own, feed->partner, &feed->arena, &text,
                       &is_due, diag));
-    return is_due ? object_offer(feed, buf_slice(&text), NULL, &request, diag) : OK;
+    if (!is_due)
+        return OK;
+    size_t before = feed->out != NULL ? feed->out->object_count : 0;
+    TRY(object_offer(feed, buf_slice(&text), NULL, &request, diag));
+    feed->end->sightings += feed->out != NULL && feed->out->object_count > before;
+    return OK;
 }
 
 static result additions_offer(struct feed *feed, struct value entry, struct diag *diag)

@@ -15,8 +15,9 @@
 
 struct feed_end {
     struct sync_cursor next;
-    uint64_t withheld; /* released once, and refused now */
-    slice why;         /* the last one's reason; static */
+    uint64_t sightings; /* that go back */
+    uint64_t withheld;  /* released once, and refused now */
+    slice why;          /* the last one's reason; static */
 };
 
 /* All objects of the feed, as they would leave now.  take: false ends the walk. */

@@ -76,6 +76,7 @@ static bool row_read(slice stored, struct arena *arena, struct sync_row *out)
     struct value row = {&doc, doc.nodes}, last = value_get(row, SLICE("last"));
     out->batches = number_of(row, SLICE("batches"));
     out->objects = number_of(row, SLICE("objects"));
+    out->sightings = number_of(row, SLICE("sightings"));
     out->refused = number_of(row, SLICE("refused"));
     out->count = number_of(last, SLICE("objects"));
     (void)value_date(value_get(last, SLICE("at")), &out->at_us);
@@ -117,6 +118,7 @@ static bool row_put(const struct sync_place *place, struct kv_txn *txn, slice ki
     jw_object_begin(&w);
     jw_put_u64(&w, SLICE("batches"), row.batches + 1);
     jw_put_u64(&w, SLICE("objects"), row.objects + number_of(entry, SLICE("objects")));
+    jw_put_u64(&w, SLICE("sightings"), row.sightings + number_of(entry, SLICE("sightings")));
     jw_put_u64(&w, SLICE("refused"), row.refused + number_of(entry, SLICE("refused")));
     jw_key(&w, SLICE("last"));
     jw_raw(&w, json_raw(entry.doc, entry.node));

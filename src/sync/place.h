@@ -28,11 +28,11 @@ struct sync_place {
 
 /* What is known of a partner and a kind; texts stand in the arena. */
 struct sync_row {
-    uint64_t batches, objects, refused; /* all of them */
-    int64_t at_us;                      /* of the last */
-    slice after, next, root, why;       /* of the last; empty where it has none */
-    slice receipt;                      /* its JSON */
-    uint64_t count;                     /* of the last */
+    uint64_t batches, objects, sightings, refused; /* all of them; sightings are objects, too */
+    int64_t at_us;                                 /* of the last */
+    slice after, next, root, why;                  /* of the last; empty where it has none */
+    slice receipt;                                 /* its JSON */
+    uint64_t count;                                /* of the last */
 };
 
 /* False: there is none, and *out is zeroed. */

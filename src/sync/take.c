@@ -191,6 +191,7 @@ static void import_noted(void *context, const struct import_report *report)
     case IMPORT_REPLACED:
     case IMPORT_OLDER:
         t->out->objects++;
+        t->out->sightings += slice_starts(report->id, SLICE("sighting--"));
         return;
     case IMPORT_HELD:
         t->out->held++;
@@ -312,6 +313,7 @@ static result received_note(struct taking *t, slice receipt, struct diag *diag)
     jw_put_string(&w, SLICE("after"), from);
     jw_put_string(&w, SLICE("next"), sync_cursor_format(head->next, next));
     jw_put_u64(&w, SLICE("objects"), t->out->objects);
+    jw_put_u64(&w, SLICE("sightings"), t->out->sightings);
     jw_put_u64(&w, SLICE("held"), t->out->held);
     jw_put_u64(&w, SLICE("refused"), t->out->refused);
     if (t->out->why[0] != '\0')

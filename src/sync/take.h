@@ -8,6 +8,7 @@
 
 struct taken {
     uint64_t objects, held, refused; /* new ones; held already */
+    uint64_t sightings;              /* of the new ones */
     char why[SYNC_REASON_BYTES_MAX]; /* the last refusal's; empty: none */
 };
 

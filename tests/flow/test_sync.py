@@ -416,6 +416,11 @@ def test_a_sighting_goes_back_to_who_gave_the_indicator(pair, tmp_path):
     assert "192.0.2.33" not in json.dumps(seen)
     entry, = [row["data"] for row in telaviv.rows("audit", "--kind", "objects") if "partner" in row["data"]["origin"]]
     assert tokyo.id in entry["origin"]
+    row, = telaviv.rows("sighting", "list", "--partners")
+    assert (row["indicator"], row["by"], row["count"]) == (indicator(7)["id"], tokyo.id, 2)
+    assert row["first_seen"] < row["last_seen"] and telaviv.rows("sighting", "list") == []
+    assert f"seen by {tokyo.id}" in telaviv.run("sighting", "list", "--partners").out
+    assert status(telaviv, tokyo)["in"]["sightings"] == status(tokyo, telaviv)["out"]["sightings"] == 1
     # What came from a partner does not return to it, however often they ask.
     before = status(tokyo, telaviv)["in"]["objects"]
     both_now(tokyo, telaviv, times=2)
