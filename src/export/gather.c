@@ -6,6 +6,7 @@
 #include "export/along.h"
 #include "export/permit.h"
 #include "export/values.h"
+#include "gate/origin.h"
 #include "ledger/tree.h"
 #include "store/merkle.h"
 
@@ -22,6 +23,7 @@ struct gathering {
     struct out_format wanted; /* the format, or all of a folder together */
     enum out_use use;
     struct store_view *view;
+    uint32_t partners;          /* the collection of what partners gave; 0: none */
     struct permit permit;       /* owned */
     struct json_parser *parser; /* owned */
     struct arena arena;         /* of one indicator */
@@ -332,7 +334,19 @@ static bool has_right(const struct gathering *g, uint32_t collection)
            g->choice->may_read(g->choice->context, g->view, collection);
 }
 
-/* Inside the own organisation nearly all goes as it is, and a page at a time is asked. */
+static result answer_take(struct gathering *g, const struct store_item *item,
+                          const struct gate_answer *answer, struct diag *diag)
+{
+    if (answer->verdict == VERDICT_SHARE)
+        return indicator_take(g, item, slice_text(item->id), item->text, answer->permitted, diag);
+    if (answer->verdict == VERDICT_REDACT)
+        return indicator_take(g, item, answer->new_id, answer->text, answer->permitted, diag);
+    g->export->head.left_out[OUT_WHY_WITHHELD]++;
+    return OK;
+}
+
+/* Inside the own organisation nearly all goes as it is, and a page at a time is asked; of what a
+ * partner gave the gate says what its giver permits. */
 static result page_inside(struct gathering *g, struct store_page *page, struct arena *arena,
                           struct diag *diag)
 {
@@ -343,21 +357,15 @@ static result page_inside(struct gathering *g, struct store_page *page, struct a
     TRY(gate_page(g->choice->gate, g->view, g->choice->reader, false, arena, page, &ids, diag));
     g->export->head.left_out[OUT_WHY_WITHHELD] += before - page->count;
     for (size_t i = 0; i < page->count; i++) {
-        struct gate_answer answer = {.permitted = ACTION_DIRECT};
+        struct gate_answer answer = {.verdict = VERDICT_SHARE, .permitted = ACTION_DIRECT};
 
         if (!store_item_at(g->view, page->seqs[i], &item))
             continue;
-        if (ids != NULL && ids[i].at != NULL) {
+        bool is_given = g->partners != 0 && item.collection == g->partners;
+        if (is_given || (ids != NULL && ids[i].at != NULL))
             TRY(gate_decide(g->choice->gate, g->view, g->choice->reader, &item, arena, &answer,
                             diag));
-            if (answer.verdict != VERDICT_REDACT) {
-                g->export->head.left_out[OUT_WHY_WITHHELD]++;
-                continue;
-            }
-            TRY(indicator_take(g, &item, answer.new_id, answer.text, answer.permitted, diag));
-            continue;
-        }
-        TRY(indicator_take(g, &item, slice_text(item.id), item.text, ACTION_DIRECT, diag));
+        TRY(answer_take(g, &item, &answer, diag));
     }
     return g->view->txn.state;
 }
@@ -375,12 +383,7 @@ static result page_outside(struct gathering *g, struct store_page *page, struct 
         if (has_right(g, item.collection))
             TRY(gate_decide(g->choice->gate, g->view, g->choice->reader, &item, arena, &answer,
                             diag));
-        if (answer.verdict == VERDICT_SHARE)
-            TRY(indicator_take(g, &item, slice_text(item.id), item.text, answer.permitted, diag));
-        else if (answer.verdict == VERDICT_REDACT)
-            TRY(indicator_take(g, &item, answer.new_id, answer.text, answer.permitted, diag));
-        else
-            g->export->head.left_out[OUT_WHY_WITHHELD]++;
+        TRY(answer_take(g, &item, &answer, diag));
     }
     return g->view->txn.state;
 }
@@ -508,6 +511,7 @@ result export_gather(struct store_view *view, const struct export_choice *choice
                           .along = {.arena = ARENA((size_t)16 << 20)},
                           .passed_us = INT64_MIN,
                           .until_us = INT64_MAX};
+    struct collection partners;
     struct out_exact exact = {choice->is_suffix, choice->context, choice->exact_domains};
 
     *out = (struct export){
@@ -515,6 +519,8 @@ result export_gather(struct store_view *view, const struct export_choice *choice
     g.use = choice->has_use && g.wanted.has_choice ? choice->use : g.wanted.use;
     out->set.has_names = g.wanted.has_origins;
     out->set.is_block = g.use != OUT_READ; /* what hits everything is no alarm either */
+    if (store_collection_find(view, SLICE(PARTNERS_ALIAS), &partners))
+        g.partners = partners.number;
     TRY(json_parser_new(JSON_DEPTH_MAX, &g.parser, diag));
     TRY(permit_init(&g.permit, view, choice->keep, choice->now_us, diag));
     TRY(pages_take(&g, diag));
