@@ -98,7 +98,7 @@ static void history_make(void)
 
 /* ---- what is told ---- */
 
-static char first_told[512];
+static char first_told[DIAG_TEXT_BYTES_MAX];
 
 static void tell(void *context, const struct diag *diag)
 {
