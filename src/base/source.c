@@ -29,10 +29,11 @@ struct source {
     bool is_inside;   /* of a gzip member or zstd frame that has not ended */
     enum packing packing;
     uint64_t taken_bytes, total_bytes;
-    slice unread;    /* borrowed: given back, to be read again first */
-    size_t at, len;  /* what is taken and not yet used: buffer[at .. at + len) */
-    z_stream gzip;   /* when packing says so */
-    ZSTD_DCtx *zstd; /* owned, when packing says so */
+    struct source_maker maker; /* when it has a read */
+    slice unread;              /* borrowed: given back, to be read again first */
+    size_t at, len;            /* what is taken and not yet used: buffer[at .. at + len) */
+    z_stream gzip;             /* when packing says so */
+    ZSTD_DCtx *zstd;           /* owned, when packing says so */
     char buffer[TAKE_BYTES];
 };
 
@@ -179,6 +180,17 @@ result source_of_memory(slice bytes, struct source **out, struct diag *diag)
     return OK;
 }
 
+result source_of_maker(const struct source_maker *maker, struct source **out, struct diag *diag)
+{
+    struct source *source = NULL;
+
+    TRY(source_new(&source, diag));
+    source->name = maker->name;
+    source->maker = *maker;
+    *out = source;
+    return OK;
+}
+
 void source_close(struct source **source)
 {
     if (*source == NULL)
@@ -302,6 +314,8 @@ result source_read(struct source *source, char *out, size_t room, size_t *count,
         source->unread = slice_from(source->unread, *count);
         return OK;
     }
+    if (source->maker.read != NULL)
+        return source->maker.read(source->maker.context, out, room, count, diag);
     switch (source->packing) {
     case PACK_NONE:
         return read_plain(source, out, room, count, diag);
@@ -320,11 +334,15 @@ void source_unread(struct source *source, slice bytes)
 
 uint64_t source_bytes_taken(const struct source *source)
 {
+    if (source->maker.behind != NULL)
+        source = source->maker.behind;
     return source->taken_bytes - source->len;
 }
 
 uint64_t source_bytes_total(const struct source *source)
 {
+    if (source->maker.behind != NULL)
+        source = source->maker.behind;
     return source->total_bytes;
 }
 

@@ -19,6 +19,16 @@ struct source;
 MUST_USE result source_open(const char *path, struct source **out, struct diag *diag);
 MUST_USE result source_of_memory(slice bytes, struct source **out,
                                  struct diag *diag); /* borrowed */
+
+/* Bytes that a function makes: read as source_read is, with the maker's context. */
+struct source_maker {
+    result (*read)(void *context, char *out, size_t room, size_t *count, struct diag *diag);
+    void *context;
+    const char *name;            /* borrowed */
+    const struct source *behind; /* borrowed: whose progress is told; NULL: none */
+};
+MUST_USE result source_of_maker(const struct source_maker *maker, struct source **out,
+                                struct diag *diag);
 void source_close(struct source **source);
 
 /* Up to `room` bytes; *count 0 only at the end.  The words of a failure do not name the source:

@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "cli/cli.h"
+#include "cli/import_form.h"
 #include "cli/intake.h"
 
 #include "base/banned.h"
@@ -17,6 +18,7 @@ struct importer {
     struct intake intake;
     struct node *node;
     struct collection collection;
+    struct import_form form;
     enum stix_mode mode;
     bool dry_run;
     uint64_t file_count, failed_count;
@@ -54,9 +56,15 @@ static void import_file(struct importer *importer, const char *path)
     importer->file_count++;
     intake_begin(&importer->intake, path);
     result r = source_open(path, &source, &diag);
+    struct in *in = NULL;
     if (succeeded(r))
-        r = import_source(importer, source, &counts, &diag);
+        r = import_form_open(&importer->form, path, source, &in, &diag);
+    if (succeeded(r))
+        r = import_source(importer, in != NULL ? in_source(in) : source, &counts, &diag);
     intake_end(&importer->intake);
+    if (in != NULL && succeeded(r))
+        import_form_tell(&importer->intake, in);
+    in_close(&in);
     source_close(&source);
     if (failed(r)) {
         importer->failed_count++;
@@ -68,16 +76,7 @@ static void import_file(struct importer *importer, const char *path)
 
 static bool is_intelligence(slice name)
 {
-    static const slice endings[] = {S(".json"), S(".ndjson"), S(".jsonl"), S(".stix")};
-
-    if (slice_ends(name, SLICE(".gz")))
-        name.len -= 3;
-    else if (slice_ends(name, SLICE(".zst")))
-        name.len -= 4;
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
-        if (slice_ends(name, endings[i]) && name.len > endings[i].len)
-            return true;
-    return false;
+    return in_is_named(name, IN_STIX) || in_is_named(name, IN_LIST) || in_is_named(name, IN_CSV);
 }
 
 static int by_name_wanted(const struct dirent *entry)
@@ -162,7 +161,9 @@ static int import_path(struct importer *importer, const char *path)
     }
     if (importer->file_count == before)
         return cli_fail(CLI_NOT_FOUND,
-                        "%s: no .json, .ndjson, .jsonl or .stix file (plain, .gz or .zst)", path);
+                        "%s: no .json, .ndjson, .jsonl, .stix, .csv, .tsv or .list file "
+                        "(plain, .gz or .zst)",
+                        path);
     return CLI_OK;
 }
 
@@ -175,6 +176,9 @@ static int import_prepare(struct cli *cli, struct node *node, struct importer *i
     if (cli->word_count == 0)
         return cli_misused(cli, "name a file, a folder or - for standard input");
     int code = cli_node_open(cli, false, node);
+    if (code != CLI_OK)
+        return code;
+    code = import_form_read(cli, &importer->form);
     if (code != CLI_OK)
         return code;
     if (!stix_mode_parse(slice_text(mode != NULL ? mode : node->config.check), &importer->mode))

@@ -90,7 +90,7 @@ def test_only_bad_objects_is_a_failure(node):
     (b'{"type":"bundle","objects":[]} trailing', ""),
     (b"[" * 100000, "deep"),
     (b'{"type":"bundle","objects":[{"a":"\xff"}]}', ""),
-    (b"not json", ""),
+    (b"not json", 'line 1: "not json": no address'),
     (gzip.compress(b'{"type":"bundle","objects":[]}' * 100)[:-9], "ends early"),
 ])
 def test_broken_input_takes_nothing_and_says_where(node, text, words):
