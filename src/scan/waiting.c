@@ -131,6 +131,35 @@ static void node_take(struct opening *o, const struct pattern_node *node)
     }
 }
 
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+    return a + b < a ? UINT64_MAX : a + b;
+}
+
+/* Every expression wants events of its own: a bound that needs no search. */
+static result least_count(struct waiting *waiting, struct arena *arena, struct diag *diag)
+{
+    uint64_t *least = arena_new(arena, uint64_t, waiting->node_count);
+
+    if (least == NULL)
+        return diag_fail(diag, ERR_LIMIT, "no memory for a rule of several events");
+    for (uint32_t i = 0; i < waiting->node_count; i++) {
+        const struct wait_node *node = &waiting->nodes[i];
+
+        if (node->kind == WAIT_NEED)
+            least[i] = node->demand;
+        else if (node->kind == WAIT_WITHIN)
+            least[i] = least[node->left];
+        else if (node->kind == WAIT_EITHER)
+            least[i] =
+                least[node->left] < least[node->right] ? least[node->left] : least[node->right];
+        else
+            least[i] = sum(least[node->left], least[node->right]);
+    }
+    waiting->least = least[waiting->node_count - 1];
+    return OK;
+}
+
 result waiting_open(struct waiting *waiting, uint32_t rule, slice text, struct arena *arena,
                     struct diag *diag)
 {
@@ -153,7 +182,7 @@ result waiting_open(struct waiting *waiting, uint32_t rule, slice text, struct a
         return diag_fail(diag, ERR_LIMIT, "no memory for a rule of several events");
     for (size_t i = 0; i < count; i++)
         node_take(&o, &waiting->pattern.nodes[i]);
-    return OK;
+    return least_count(waiting, arena, diag);
 }
 
 /* ---- the earliest moment ---- */
@@ -179,8 +208,12 @@ static int64_t need_time(struct waiting *waiting, const struct wait_node *node, 
 /* How often each expression was seen is enough to say no, most of the time. */
 static bool has_enough(const struct waiting *waiting, bool *enough)
 {
-    uint64_t totals[WAITING_EXPRESSIONS_MAX] = {0};
+    uint64_t totals[WAITING_EXPRESSIONS_MAX] = {0}, all = 0;
 
+    for (uint32_t i = 0; i < waiting->count; i++)
+        all = sum(all, waiting->events[i].count);
+    if (all < waiting->least)
+        return false;
     for (uint32_t i = 0; i < waiting->count; i++)
         for (uint64_t mask = waiting->events[i].mask; mask != 0; mask &= mask - 1) {
             int k = __builtin_ctzll(mask);
@@ -302,6 +335,104 @@ static int64_t earliest(struct waiting *waiting, struct frame *frames, int64_t n
     return value;
 }
 
+/* ---- a first answer: events given out as they come ---- */
+
+/* Which of the remembered events are left over, for a plain order of needs. */
+struct giving {
+    struct waiting *waiting;
+    uint64_t *left; /* of each event */
+};
+
+/* Needs that follow or stand beside each other, with one WITHIN around all perhaps: there the first
+ * events that fit are as good as any, nearly always. */
+static bool is_line(const struct waiting *waiting)
+{
+    for (uint32_t i = 0; i < waiting->node_count; i++) {
+        enum wait_kind kind = waiting->nodes[i].kind;
+
+        if (kind == WAIT_EITHER || (kind == WAIT_WITHIN && i + 1 < waiting->node_count))
+            return false;
+    }
+    return !waiting->needs_bind;
+}
+
+/* The first events from `start` on that fit and are left; until when they reach, or NEVER. */
+static int64_t need_give(struct giving *giving, const struct wait_node *node, int64_t start)
+{
+    struct waiting *waiting = giving->waiting;
+    uint64_t wanted = node->demand, bit = (uint64_t)1 << node->expression;
+    int64_t latest = INT64_MIN;
+
+    for (uint32_t i = 0; i < waiting->count && wanted > 0; i++) {
+        struct wait_event *event = &waiting->events[i];
+        uint64_t taken = giving->left[i] < wanted ? giving->left[i] : wanted;
+
+        if (!(event->mask & bit) || event->first_us < start || taken == 0)
+            continue;
+        giving->left[i] -= taken;
+        wanted -= taken;
+        event->is_used = true;
+        latest = event->last_us > latest ? event->last_us : latest;
+    }
+    return wanted == 0 ? latest : NEVER;
+}
+
+/* When all of a node is given its events from `start` on; nodes come behind those they join, so
+ * that a walk over frames needs no more than earliest() does. */
+static int64_t line_give(struct giving *giving, struct frame *frames, uint32_t root, int64_t start)
+{
+    uint32_t depth = 1;
+    int64_t value = NEVER;
+
+    frames[0] = (struct frame){.node = root, .start = start};
+    while (depth > 0) {
+        struct frame *frame = &frames[depth - 1];
+        const struct wait_node *node = &giving->waiting->nodes[frame->node];
+
+        if (node->kind == WAIT_NEED) {
+            value = need_give(giving, node, frame->start);
+        } else if (frame->stage++ == 0) {
+            frames[depth++] = (struct frame){.node = node->left, .start = frame->start};
+            continue;
+        } else if (frame->stage == 2 && value != NEVER) {
+            int64_t from = node->kind == WAIT_BEFORE ? value : frame->start;
+
+            frame->other = value;
+            frames[depth++] = (struct frame){.node = node->right, .start = from};
+            continue;
+        } else if (value != NEVER && frame->other > value) {
+            value = frame->other;
+        }
+        if (value == NEVER)
+            return NEVER;
+        depth--;
+    }
+    return value;
+}
+
+/* True is the last word: every need has events of its own, in order and in reach.  False is not. */
+static bool first_come(struct waiting *waiting, struct frame *frames, int64_t new_us,
+                       uint64_t *left)
+{
+    struct giving giving = {waiting, left};
+    uint32_t root = waiting->node_count - 1;
+    int64_t start = INT64_MIN, end = INT64_MAX;
+
+    if (!is_line(waiting))
+        return false;
+    if (waiting->nodes[root].kind == WAIT_WITHIN) {
+        start = reach_back(new_us, waiting->nodes[root].reach_us, INT64_MIN);
+        end = new_us;
+        root = waiting->nodes[root].left;
+    }
+    for (uint32_t i = 0; i < waiting->count; i++) {
+        left[i] = waiting->events[i].count;
+        waiting->events[i].is_used = false;
+    }
+    int64_t value = line_give(&giving, frames, root, start);
+    return value != NEVER && value <= end;
+}
+
 /* ---- the last word ---- */
 
 static bool is_shared(const struct waiting *waiting)
@@ -352,6 +483,7 @@ result waiting_is_complete(struct waiting *waiting, int64_t new_us, struct arena
                            struct diag *diag)
 {
     struct frame *frames;
+    uint64_t *left;
     bool *enough;
 
     *out = false;
@@ -367,6 +499,11 @@ result waiting_is_complete(struct waiting *waiting, int64_t new_us, struct arena
     *out = earliest(waiting, frames, new_us) != NEVER;
     if (!*out || !is_shared(waiting))
         return OK;
-    *out = false;
+    left = arena_new(arena, uint64_t, waiting->count);
+    if (left == NULL)
+        return diag_fail(diag, ERR_LIMIT, "no memory for a rule of several events");
+    *out = first_come(waiting, frames, new_us, left);
+    if (*out)
+        return OK;
     return is_due(waiting) ? bind_ask(waiting, arena, out, diag) : OK;
 }

@@ -44,6 +44,7 @@ struct waiting {
     uint32_t node_count, expression_count;
     int64_t start_us[WAITING_EXPRESSIONS_MAX]; /* START: not before; STOP: before */
     int64_t stop_us[WAITING_EXPRESSIONS_MAX];
+    uint64_t least;            /* so many events are needed, whichever they are */
     bool has_times;            /* FOLLOWEDBY or WITHIN: it matters when an event was */
     bool needs_bind;           /* repeats what has times or choices in it */
     bool is_over;              /* it cannot be run: too many expressions */

@@ -93,6 +93,7 @@ EXPLODING = [
     ("repeats of repeats", "(([domain-name:value = 'evil.example'] REPEATS 1000 TIMES) REPEATS 1000 TIMES) "
      "REPEATS 1000 TIMES", 1),
     ("many alike", " FOLLOWEDBY ".join(["[domain-name:value = 'evil.example']"] * 12), 0),
+    ("sixty alike", " FOLLOWEDBY ".join(["[domain-name:value = 'evil.example']"] * 60), 0),
     ("many of many kinds", " AND ".join(["[domain-name:value LIKE '%evil%']"] * 60), 0),
     ("nested groups", "(" * 60 + "[domain-name:value = 'evil.example']" + ")" * 60, 0),
     ("nested in brackets", "[" + "(" * 60 + "domain-name:value = 'evil.example'" + ")" * 60 + "]", 0),
@@ -103,6 +104,20 @@ EXPLODING = [
     ("counted", "[domain-name:value MATCHES '^((([a-z.]{0,99}){0,99}){0,99})!$']", None),
     ("half a million of text", "[domain-name:value = '" + "x" * 500000 + "']", None),
 ]
+
+
+def test_a_long_chain_is_found_as_often_as_it_is_there(tmp_path):
+    """Sixty of one kind, one behind the other: 400 lines hold it six times, whichever second they are of."""
+    chain = " FOLLOWEDBY ".join(["[domain-name:value = 'evil.example']"] * 60)
+    for step in (0, 1):
+        lines = [json.loads(eve("evil.example")) for _ in range(400)]
+        for number, line in enumerate(lines):
+            line["timestamp"] = f"2026-01-01T00:{number * step // 60:02}:{number * step % 60:02}.000000+0000"
+        log = tmp_path / f"{step}.json"
+        log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        done = subprocess.run([program(), "scan", "--pattern", chain, "-c", "--summary", log], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "6\n"), (step, done.stdout, done.stderr)
+        assert ", 0 events evicted" in done.stderr or " 0 events evicted" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("pattern,code", [row[1:] for row in EXPLODING], ids=[row[0] for row in EXPLODING])
