@@ -19,6 +19,7 @@
 #include "sync/door.h"
 #include "sync/runner.h"
 #include "taxii/taxii.h"
+#include "web/api.h"
 #include "web/export.h"
 #include "web/ledger.h"
 #include "web/setup.h"
@@ -45,6 +46,7 @@ struct service {
     struct telemetry_door door; /* its sensor is owned */
     struct watch *watch;        /* owned; NULL: no telemetry is read */
     struct export_door exports;
+    struct api_door api;
     struct sync_place sync;
     struct sync_door *partners;                  /* owned */
     struct sync_runner *puller;                  /* owned */
@@ -185,6 +187,22 @@ static void export_door(struct service *service, const struct http_request *requ
     export_handle(&service->exports, request, response);
 }
 
+static bool api_door_begin(struct service *service, const struct http_request *request,
+                           size_t *body_bytes_max, struct http_response *early)
+{
+    (void)service;
+    (void)request;
+    (void)early;
+    *body_bytes_max = API_BODY_BYTES_MAX;
+    return false;
+}
+
+static void api_door(struct service *service, const struct http_request *request,
+                     struct http_response *response)
+{
+    api_handle(&service->api, request, response);
+}
+
 /* Every way into the main listener that is not TAXII's; service_route_at lists them, and a test
  * asks of each what it lets out. */
 static const struct door {
@@ -199,6 +217,7 @@ static const struct door {
     {S("/ledger/{file}"), S("GET, HEAD"), is_ledger, ledger_door_begin, ledger_door},
     {S("/witness/add-checkpoint"), S("POST"), is_ledger, ledger_door_begin, ledger_door},
     {S("/export/{format}"), S("GET, HEAD"), export_is_path, export_door_begin, export_door},
+    {S("/api/v1/{resource}"), S("GET, HEAD, POST, DELETE"), api_is_path, api_door_begin, api_door},
     {S("/telemetry"), S("POST"), telemetry_is_path, telemetry_door_begin, telemetry_door},
 };
 #define DOORS (sizeof(doors) / sizeof(doors[0]))
@@ -521,6 +540,7 @@ static void service_stop(struct service *service)
     clerk_stop(&service->clerk);
     ledger_web_free(&service->ledger);
     export_door_close(&service->exports);
+    api_door_close(&service->api);
 }
 
 /* Telemetry is taken in from the first request on. */
@@ -580,6 +600,7 @@ static result service_start(struct service *service, const struct service_option
     TRY(taxii_key_load(service->node->folder, taxii.world, next_key, diag));
     TRY(taxii_new(&taxii, &service->taxii, diag));
     TRY(export_door_open(&service->exports, service->node, diag));
+    TRY(api_door_open(&service->api, service->node, diag));
     TRY(start_sensor(service, diag));
     TRY(start_watch(service, diag));
     TRY(start_ops(service, options, diag));

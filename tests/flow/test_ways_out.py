@@ -43,6 +43,7 @@ ROUTES = {
     "/{root}/collections/{collection}/objects/{object}/versions/": "objects",
     "/{root}/collections/{collection}/manifest/": "objects",
     "/export/{format}": "decided for the token's account: tests/flow/test_export_http.py",
+    "/api/v1/{resource}": "decided for the session's account: tests/flow/test_web_api.py",
     "/telemetry": "counts; of hits none to a member",
     "/ledger/{file}": "entries of the log; none to a member",
     "/taxii2/": "the node", "/{root}/": "the node", "/{root}/collections/": "collections with a right",
