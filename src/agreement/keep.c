@@ -359,3 +359,17 @@ result keep_read_in_force(const struct keep_place *place, struct kv_txn *txn, sl
         return OK;
     return keep_read(place, txn, id, 0, arena, out, found, diag);
 }
+
+slice kept_country(const struct kept *kept, slice party, struct arena *arena)
+{
+    struct value list = value_get(kept->document, SLICE("parties"));
+    slice country = SLICE("???");
+
+    for (struct json_each each = json_each(list.doc, list.node); json_next(&each);) {
+        struct value one = {list.doc, each.value};
+
+        if (value_is(value_get(one, SLICE("id")), party))
+            (void)value_text(value_get(one, SLICE("country")), arena, &country);
+    }
+    return country;
+}

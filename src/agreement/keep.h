@@ -69,6 +69,8 @@ struct kept {
     char hash_text[80];
 };
 void kept_free(struct kept *kept); /* fits CLEANUP */
+/* Where a party is, ISO 3166 alpha-2 as the document has it; "???" when it does not say. */
+slice kept_country(const struct kept *kept, slice party, struct arena *arena);
 
 /* version_below: 0 for the newest; else the highest version below.  False: there is none. */
 MUST_USE result keep_read(const struct keep_place *place, struct kv_txn *txn, slice id,

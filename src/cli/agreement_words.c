@@ -103,20 +103,6 @@ static int answer_print(const struct cli *cli, slice object, slice agreement, sl
     return CLI_OK;
 }
 
-static slice country_of(const struct kept *held, slice party, struct arena *arena)
-{
-    struct value list = value_get(held->document, SLICE("parties"));
-    slice country = SLICE("???");
-
-    for (struct json_each each = json_each(list.doc, list.node); json_next(&each);) {
-        struct value one = {list.doc, each.value};
-
-        if (value_is(value_get(one, SLICE("id")), party))
-            (void)value_text(value_get(one, SLICE("country")), arena, &country);
-    }
-    return country;
-}
-
 /* Under one agreement, to each other party. */
 static int test_under(const struct cli *cli, const struct keep_place *place, struct look *l,
                       const struct markings *markings, const struct kept *held, slice id,
@@ -135,7 +121,7 @@ static int test_under(const struct cli *cli, const struct keep_place *place, str
         request.recipient = held->terms.parties.at[i];
         if (slice_eq(request.recipient, place->own))
             continue;
-        request.country = country_of(held, request.recipient, l->arena);
+        request.country = kept_country(held, request.recipient, l->arena);
         agreement_decide(&held->terms, object, &request, l->arena, &decision);
         code = answer_print(cli, id, held->terms.id, request.recipient, &decision);
     }

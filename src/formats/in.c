@@ -73,11 +73,24 @@ static result encoding_check(slice head, struct diag *diag)
     return OK;
 }
 
+static slice text_of(slice head)
+{
+    return slice_trim(slice_starts(head, SLICE("\xef\xbb\xbf")) ? slice_from(head, 3) : head);
+}
+
+static bool json_begins(slice head)
+{
+    slice text = text_of(head);
+
+    return text.len > 1 && is_json(text) && slice_trim(slice_from(text, 1)).len > 0;
+}
+
 result in_recognise(struct source *source, char *peek, enum in_form *out, struct diag *diag)
 {
     size_t len = 0, got = 1;
 
-    while (len < IN_PEEK_BYTES && got > 0) {
+    /* JSON tells itself at once: a pipe that says more later is not waited for. */
+    while (len < IN_PEEK_BYTES && got > 0 && !json_begins(slice_of(peek, len))) {
         TRY(source_read(source, peek + len, IN_PEEK_BYTES - len, &got, diag));
         len += got;
     }
@@ -85,7 +98,7 @@ result in_recognise(struct source *source, char *peek, enum in_form *out, struct
     slice head = slice_of(peek, len);
     if (slice_starts(head, SLICE("\xef\xbb\xbf")))
         head = slice_from(head, 3);
-    slice text = slice_trim(head);
+    slice text = text_of(head);
     *out = IN_STIX; /* what is empty is for the JSON reader to refuse */
     if (text.len == 0 || is_json(text))
         return OK;

@@ -65,20 +65,6 @@ void offer_close(struct offer *offer)
     arena_free(&offer->scratch);
 }
 
-static slice country_of(const struct kept *kept, slice party, struct arena *arena)
-{
-    struct value list = value_get(kept->document, SLICE("parties"));
-    slice country = SLICE("???");
-
-    for (struct json_each each = json_each(list.doc, list.node); json_next(&each);) {
-        struct value one = {list.doc, each.value};
-
-        if (value_is(value_get(one, SLICE("id")), party))
-            (void)value_text(value_get(one, SLICE("country")), arena, &country);
-    }
-    return country;
-}
-
 static const struct terms_grant *grant_of(const struct kept *kept, slice provider, slice recipient)
 {
     for (size_t i = 0; i < kept->terms.grant_count; i++)
@@ -112,7 +98,7 @@ static void decide_under(struct offer *offer, const struct kept *kept, struct va
                                      .reason_count = 1,
                                      .result_tlp = TLP_NONE};
     else {
-        asked->country = country_of(kept, offer->recipient, &offer->scratch);
+        asked->country = kept_country(kept, offer->recipient, &offer->scratch);
         agreement_decide(&kept->terms, object, asked, &offer->scratch, &decision);
     }
     if (out->agreement != NULL && !is_better(decision.verdict, out->verdict))

@@ -74,6 +74,29 @@ static void hash_table(struct state_hash *hash, struct kv_cursor *cursor)
     }
 }
 
+static void hash_rows(struct state_hash *hash, struct kv_txn *txn, kv_table table)
+{
+    CLEANUP(kv_cursor_close) struct kv_cursor cursor = {0};
+
+    kv_cursor_open(txn, table, &cursor);
+    if (table == TABLE_TERMS)
+        hash_terms(hash, &cursor);
+    else
+        hash_table(hash, &cursor);
+}
+
+/* buf: its memory, for the caller to free. */
+static result hash_end(struct state_hash *hash, struct buf *buf, const struct kv_txn *txn,
+                       struct hash256 *out, struct diag *diag)
+{
+    hash_flush(hash, 0);
+    *out = sha256_end(&hash->sha);
+    *buf = hash->buf;
+    if (buf->overflowed)
+        return diag_fail(diag, ERR_LIMIT, "no memory to hash in");
+    return txn->state;
+}
+
 /* Derived tables of the store, its facts, and the tables of other modules. */
 static bool table_at(const struct store *store, size_t index, kv_table *out)
 {
@@ -98,24 +121,13 @@ result store_table_hash(struct store *store, struct kv_txn *txn, size_t index, s
 {
     CLEANUP(buf_free) struct buf buf = BUF(8 * HASH_BUFFER_BYTES);
     struct state_hash hash = {.buf = buf};
-    struct kv_cursor cursor;
     kv_table table;
 
     if (!table_at(store, index, &table))
         return diag_fail(diag, ERR_MISSING, "there is no table %zu", index);
     sha256_init(&hash.sha);
-    kv_cursor_open(txn, table, &cursor);
-    if (table == TABLE_TERMS)
-        hash_terms(&hash, &cursor);
-    else
-        hash_table(&hash, &cursor);
-    kv_cursor_close(&cursor);
-    hash_flush(&hash, 0);
-    *out = sha256_end(&hash.sha);
-    buf = hash.buf;
-    if (buf.overflowed)
-        return diag_fail(diag, ERR_LIMIT, "no memory to hash in");
-    return txn->state;
+    hash_rows(&hash, txn, table);
+    return hash_end(&hash, &buf, txn, out, diag);
 }
 
 result store_facts_check(struct store_view *view, struct diag *diag)
@@ -158,31 +170,15 @@ result store_state_hash(struct store_view *view, struct hash256 *out, struct dia
     buf_u64(&hash.buf, view->seq_end);
     buf_u64(&hash.buf, meta_get(txn, META_REMOVED, 0));
     for (size_t i = 0; i < DERIVED_COUNT; i++) {
-        struct kv_cursor cursor;
-
         buf_u64(&hash.buf, i);
-        kv_cursor_open(txn, derived[i], &cursor);
-        if (derived[i] == TABLE_TERMS)
-            hash_terms(&hash, &cursor);
-        else
-            hash_table(&hash, &cursor);
-        kv_cursor_close(&cursor);
+        hash_rows(&hash, txn, derived[i]);
     }
     /* Tables of other modules are derived from the same log. */
     for (kv_table table = TABLE_COUNT; view->store->tables[table] != NULL; table++) {
-        struct kv_cursor cursor;
-
         hash_bytes(&hash, slice_text(view->store->tables[table]));
-        kv_cursor_open(txn, table, &cursor);
-        hash_table(&hash, &cursor);
-        kv_cursor_close(&cursor);
+        hash_rows(&hash, txn, table);
     }
-    hash_flush(&hash, 0);
-    *out = sha256_end(&hash.sha);
-    buf = hash.buf;
-    if (buf.overflowed)
-        return diag_fail(diag, ERR_LIMIT, "no memory to hash in");
-    return txn->state;
+    return hash_end(&hash, &buf, txn, out, diag);
 }
 
 /* ---- derive again ---- */

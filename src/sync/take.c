@@ -397,17 +397,22 @@ static result again_note(const struct taking *t, struct diag *diag)
     return sync_note(t->place, SYNC_REPAIRED, buf_slice(&body), diag);
 }
 
+static struct taking taking_of(const struct sync_place *place, const struct sync_partner *partner,
+                               const struct batch *batch, struct taken *out)
+{
+    return (struct taking){.place = place,
+                           .partner = partner,
+                           .batch = batch,
+                           .arena = ARENA(TAKE_BYTES_MAX),
+                           .one = ARENA(TAKE_BYTES_MAX),
+                           .list = BUF(SYNC_BATCH_BYTES_MAX),
+                           .out = out};
+}
+
 result sync_take_again(const struct sync_place *place, const struct sync_partner *partner,
                        const struct batch *batch, struct taken *out, struct diag *diag)
 {
-    CLEANUP(taking_close)
-    struct taking t = {.place = place,
-                       .partner = partner,
-                       .batch = batch,
-                       .arena = ARENA(TAKE_BYTES_MAX),
-                       .one = ARENA(TAKE_BYTES_MAX),
-                       .list = BUF(SYNC_BATCH_BYTES_MAX),
-                       .out = out};
+    CLEANUP(taking_close) struct taking t = taking_of(place, partner, batch, out);
 
     if (!slice_eq(batch->head.from, partner->id) || !slice_eq(batch->head.to, place->keep.own))
         return diag_fail(diag, ERR_DENIED, "the batch is of another pair of nodes");
@@ -421,14 +426,7 @@ result sync_take(const struct sync_place *place, const struct sync_partner *part
                  const struct batch *batch, struct taken *out, struct buf *receipt,
                  struct diag *diag)
 {
-    CLEANUP(taking_close)
-    struct taking t = {.place = place,
-                       .partner = partner,
-                       .batch = batch,
-                       .arena = ARENA(TAKE_BYTES_MAX),
-                       .one = ARENA(TAKE_BYTES_MAX),
-                       .list = BUF(SYNC_BATCH_BYTES_MAX),
-                       .out = out};
+    CLEANUP(taking_close) struct taking t = taking_of(place, partner, batch, out);
 
     TRY(taking_open(&t, diag));
     TRY(head_check(&t, diag));

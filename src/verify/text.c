@@ -258,7 +258,7 @@ static bool is_space(uint32_t code)
 
 bool name_is_plain(struct entente_bytes name)
 {
-    uint32_t code;
+    uint32_t code = 0;
 
     if (name.count == 0 || !text_is_plain(name))
         return false;

@@ -9,6 +9,7 @@
 #include "export/export.h"
 #include "ledger/ledger.h"
 #include "scan/rules.h"
+#include "web/answer.h"
 
 #include "base/banned.h"
 
@@ -83,27 +84,6 @@ bool export_is_path(const struct http_request *request)
 
 /* ---- answers ---- */
 
-static void answer(const struct http_request *request, struct http_response *response, int status,
-                   const struct buf *json)
-{
-    response->status = status;
-    response->head = arena_copy(request->arena, buf_slice(json));
-    http_response_header(response, SLICE("Content-Type"), SLICE("application/json"));
-    http_response_header(response, SLICE("Cache-Control"), SLICE("no-store"));
-}
-
-static void refuse(const struct http_request *request, struct http_response *response, int status,
-                   slice words)
-{
-    CLEANUP(buf_free) struct buf json = BUF(ANSWER_BYTES_MAX);
-    struct json_writer w = JSON_WRITER(&json);
-
-    jw_object_begin(&w);
-    jw_put_string(&w, SLICE("error"), words);
-    jw_object_end(&w);
-    answer(request, response, status, &json);
-}
-
 static void formats_answer(const struct http_request *request, struct http_response *response)
 {
     CLEANUP(buf_free) struct buf json = BUF(ANSWER_BYTES_MAX);
@@ -124,7 +104,7 @@ static void formats_answer(const struct http_request *request, struct http_respo
     }
     jw_array_end(&w);
     jw_object_end(&w);
-    answer(request, response, 200, &json);
+    web_put(request, response, 200, &json);
 }
 
 /* ---- who asks ---- */
@@ -141,12 +121,12 @@ static bool is_admitted(const struct export_door *door, struct kv_txn *txn,
     case LOGIN_OK:
         if ((account->roles & ROLES_THAT_READ) != 0)
             return true;
-        refuse(request, response, 403, SLICE("exports are for accounts that may read"));
+        web_refuse(request, response, 403, SLICE("exports are for accounts that may read"));
         return false;
     case LOGIN_WAIT:
         http_response_header(response, SLICE("Retry-After"),
                              arena_printf(request->arena, "%u", wait_s));
-        refuse(request, response, 429, SLICE("log-ins failed too often"));
+        web_refuse(request, response, 429, SLICE("log-ins failed too often"));
         return false;
     case LOGIN_NONE:
     case LOGIN_WRONG:
@@ -154,7 +134,7 @@ static bool is_admitted(const struct export_door *door, struct kv_txn *txn,
     }
     http_response_header(response, SLICE("WWW-Authenticate"), SLICE("Bearer realm=\"Entente\""));
     http_response_header(response, SLICE("WWW-Authenticate"), SLICE("Basic realm=\"Entente\""));
-    refuse(request, response, 401, SLICE("exports are for accounts: send a token"));
+    web_refuse(request, response, 401, SLICE("exports are for accounts: send a token"));
     return false;
 }
 
@@ -493,7 +473,7 @@ static void file_find(struct asking *a, struct http_response *response)
     const char *wrong = options_read(a);
 
     if (wrong != NULL) {
-        refuse(request, response, 400, slice_text(wrong));
+        web_refuse(request, response, 400, slice_text(wrong));
         return;
     }
     choice_fill(a, &keep);
@@ -501,7 +481,7 @@ static void file_find(struct asking *a, struct http_response *response)
         arena_printf(request->arena, "%.*s\n%s\n%d\n%.*s", SLICE_ARG(a->choice.format->name),
                      a->account.name, a->reader.is_encrypted, SLICE_ARG(request->query));
     if (key.at == NULL || key.len >= KEY_BYTES_MAX) {
-        refuse(request, response, 414, SLICE("the query is too long"));
+        web_refuse(request, response, 414, SLICE("the query is too long"));
         return;
     }
     (void)pthread_mutex_lock(&door->lock);
@@ -513,7 +493,7 @@ static void file_find(struct asking *a, struct http_response *response)
     }
     log_event(LOG_LEVEL_ERROR, "export.failed", "format=%.*s why=\"%s\"",
               SLICE_ARG(a->choice.format->name), diag.text);
-    refuse(request, response, 503, SLICE("the file cannot be made now"));
+    web_refuse(request, response, 503, SLICE("the file cannot be made now"));
 }
 
 void export_handle(struct export_door *door, const struct http_request *request,
@@ -525,12 +505,12 @@ void export_handle(struct export_door *door, const struct http_request *request,
 
     if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
         http_response_header(response, SLICE("Allow"), SLICE("GET, HEAD"));
-        refuse(request, response, 405, SLICE("exports are fetched by GET"));
+        web_refuse(request, response, 405, SLICE("exports are fetched by GET"));
         return;
     }
     store_view_begin(door->node->store, &a.view, &diag);
     if (diag.code != ERR_NONE) {
-        refuse(request, response, 503, SLICE("the store cannot be read now"));
+        web_refuse(request, response, 503, SLICE("the store cannot be read now"));
         return;
     }
     if (!is_admitted(door, &a.view.txn, request, &a.account, response))
@@ -542,7 +522,7 @@ void export_handle(struct export_door *door, const struct http_request *request,
     if (name.len == 0)
         formats_answer(request, response);
     else if (a.choice.format == NULL)
-        refuse(request, response, 404, SLICE("there is no such format; /export/ lists them"));
+        web_refuse(request, response, 404, SLICE("there is no such format; /export/ lists them"));
     else
         file_find(&a, response);
     response->no_body |= request->method == HTTP_HEAD;

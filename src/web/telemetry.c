@@ -1,6 +1,7 @@
 #include "web/telemetry.h"
 
 #include "base/log.h"
+#include "web/answer.h"
 #include "json/write.h"
 
 #include "base/banned.h"
@@ -15,27 +16,6 @@ bool telemetry_is_path(const struct http_request *request)
 }
 
 /* ---- answers ---- */
-
-static void answer(const struct http_request *request, struct http_response *response, int status,
-                   const struct buf *json)
-{
-    response->status = status;
-    response->head = arena_copy(request->arena, buf_slice(json));
-    http_response_header(response, SLICE("Content-Type"), SLICE("application/json"));
-    http_response_header(response, SLICE("Cache-Control"), SLICE("no-store"));
-}
-
-static void refuse(const struct http_request *request, struct http_response *response, int status,
-                   slice words)
-{
-    CLEANUP(buf_free) struct buf json = BUF(ANSWER_BYTES_MAX);
-    struct json_writer w = JSON_WRITER(&json);
-
-    jw_object_begin(&w);
-    jw_put_string(&w, SLICE("error"), words);
-    jw_object_end(&w);
-    answer(request, response, status, &json);
-}
 
 static void counts_answer(const struct http_request *request, struct http_response *response,
                           const struct sensor_counts *counts, bool with_hits)
@@ -54,7 +34,7 @@ static void counts_answer(const struct http_request *request, struct http_respon
     if (counts->first_broken[0] != '\0')
         jw_put_string(&w, SLICE("first_broken"), slice_text(counts->first_broken));
     jw_object_end(&w);
-    answer(request, response, 200, &json);
+    web_put(request, response, 200, &json);
 }
 
 /* ---- admission ---- */
@@ -68,7 +48,7 @@ static bool is_admitted(const struct telemetry_door *door, const struct http_req
 
     kv_begin_read(door->kv, &txn, NULL);
     if (failed(txn.state)) {
-        refuse(request, response, 503, SLICE("the node cannot look accounts up now"));
+        web_refuse(request, response, 503, SLICE("the node cannot look accounts up now"));
         return false;
     }
     switch (account_login(door->accounts, &txn, http_header_find(request, SLICE("authorization")),
@@ -78,12 +58,12 @@ static bool is_admitted(const struct telemetry_door *door, const struct http_req
                      slice_eq(slice_text(account.organisation), door->own);
         if ((account.roles & (ROLE_SENSOR | ROLE_ADMIN)) != 0)
             return true;
-        refuse(request, response, 403, SLICE("telemetry is for accounts with the role sensor"));
+        web_refuse(request, response, 403, SLICE("telemetry is for accounts with the role sensor"));
         return false;
     case LOGIN_WAIT:
         http_response_header(response, SLICE("Retry-After"),
                              arena_printf(request->arena, "%u", wait_s));
-        refuse(request, response, 429, SLICE("log-ins failed too often"));
+        web_refuse(request, response, 429, SLICE("log-ins failed too often"));
         return false;
     case LOGIN_NONE:
     case LOGIN_WRONG:
@@ -91,7 +71,7 @@ static bool is_admitted(const struct telemetry_door *door, const struct http_req
     }
     http_response_header(response, SLICE("WWW-Authenticate"), SLICE("Bearer realm=\"Entente\""));
     http_response_header(response, SLICE("WWW-Authenticate"), SLICE("Basic realm=\"Entente\""));
-    refuse(request, response, 401, SLICE("telemetry is for accounts with the role sensor"));
+    web_refuse(request, response, 401, SLICE("telemetry is for accounts with the role sensor"));
     return false;
 }
 
@@ -104,16 +84,17 @@ static bool is_fit(const struct telemetry_door *door, const struct http_request 
 
     if (request->method != HTTP_POST) {
         http_response_header(response, SLICE("Allow"), SLICE("POST"));
-        refuse(request, response, 405, SLICE("telemetry is sent by POST"));
+        web_refuse(request, response, 405, SLICE("telemetry is sent by POST"));
     } else if (!is_admitted(door, request, response, &is_inside)) {
         return false;
     } else if (door->sensor == NULL) {
-        refuse(request, response, 503, SLICE("this node takes no telemetry (setting \"detect\")"));
+        web_refuse(request, response, 503,
+                   SLICE("this node takes no telemetry (setting \"detect\")"));
     } else if (packing.len > 0 && !slice_eq_nocase(packing, SLICE("gzip")) &&
                !slice_eq_nocase(packing, SLICE("zstd")) &&
                !slice_eq_nocase(packing, SLICE("identity"))) {
         http_response_header(response, SLICE("Accept-Encoding"), SLICE("gzip, zstd"));
-        refuse(request, response, 415, SLICE("Content-Encoding: gzip, zstd or none"));
+        web_refuse(request, response, 415, SLICE("Content-Encoding: gzip, zstd or none"));
     } else {
         return true;
     }
@@ -164,7 +145,7 @@ void telemetry_handle(const struct telemetry_door *door, const struct http_reque
         name.len <= FORMAT_BYTES_MAX)
         format = arena_text(request->arena, name);
     if (broken) {
-        refuse(request, response, 400, SLICE("the query's escapes are broken"));
+        web_refuse(request, response, 400, SLICE("the query's escapes are broken"));
         return;
     }
     if (!is_admitted(door, request, response, &is_inside))
@@ -177,8 +158,8 @@ void telemetry_handle(const struct telemetry_door *door, const struct http_reque
     int status = status_of(r);
     if (status == 503) {
         log_event(LOG_LEVEL_ERROR, "telemetry.failed", "why=\"%s\"", diag.text);
-        refuse(request, response, status, SLICE("the node cannot take telemetry now"));
+        web_refuse(request, response, status, SLICE("the node cannot take telemetry now"));
     } else {
-        refuse(request, response, status, slice_text(diag.text));
+        web_refuse(request, response, status, slice_text(diag.text));
     }
 }
