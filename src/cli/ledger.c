@@ -215,7 +215,7 @@ int cmd_ledger_prove(struct cli *cli)
     CLEANUP(buf_free) struct buf text = BUF(PROOF_BYTES_MAX);
     const char *path = cli_value(cli, "output");
     struct diag diag = {0};
-    uint64_t number, size = 0;
+    uint64_t number, size;
 
     if (cli->word_count != 1 || !parse_u64(slice_text(cli->words[0]), &number))
         return cli_misused(cli, "takes an entry's number, as \"entente ledger log\" prints it");
